@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# What a folder is: a library layer, a daemon, a set of unit tests.
+
+set(POSTERN_LIBEXECDIR ${CMAKE_INSTALL_LIBEXECDIR}/postern)
+set(POSTERN_SYSCONFDIR ${CMAKE_INSTALL_SYSCONFDIR}/postern)
+
+# postern_library(NAME LINK targets...): lib/NAME/*.c
+function(postern_library name)
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/lib/${name}/*.c)
+  if(name STREQUAL "task")
+    file(GLOB assembly CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/lib/${name}/*.S)
+    list(APPEND sources ${assembly})
+  endif()
+  if(NOT sources)
+    add_library(postern_${name} INTERFACE)
+    target_link_libraries(postern_${name} INTERFACE ${arg_LINK})
+    return()
+  endif()
+  add_library(postern_${name} STATIC ${sources})
+  target_link_libraries(postern_${name} PUBLIC ${arg_LINK})
+endfunction()
+
+# postern_daemon(NAME LINK targets...): NAME/*.c, main.c apart so that tests link the rest
+function(postern_daemon name)
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${name}/*.c)
+  list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/${name}/main.c)
+  if(sources)
+    add_library(postern_${name} STATIC ${sources})
+    target_link_libraries(postern_${name} PUBLIC ${arg_LINK})
+    set(own postern_${name})
+  else()
+    set(own ${arg_LINK})
+  endif()
+  if(EXISTS ${CMAKE_SOURCE_DIR}/${name}/main.c)
+    add_executable(${name} ${CMAKE_SOURCE_DIR}/${name}/main.c)
+    target_link_libraries(${name} PRIVATE ${own})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
+        ${CMAKE_BINARY_DIR}/libexec/postern)
+    install(TARGETS ${name} DESTINATION ${POSTERN_LIBEXECDIR})
+  endif()
+endfunction()
+
+# postern_command(NAME SOURCES files... LINK targets... ALIASES names...): a command in sbin or bin
+function(postern_command name)
+  cmake_parse_arguments(arg "" "DESTINATION" "SOURCES;LINK;ALIASES" ${ARGN})
+  if(NOT arg_DESTINATION)
+    set(arg_DESTINATION ${CMAKE_INSTALL_SBINDIR})
+  endif()
+  add_executable(command_${name} ${arg_SOURCES})
+  target_link_libraries(command_${name} PRIVATE ${arg_LINK})
+  set_target_properties(command_${name} PROPERTIES OUTPUT_NAME ${name}
+      RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/sbin)
+  install(TARGETS command_${name} DESTINATION ${arg_DESTINATION})
+  foreach(alias ${arg_ALIASES})
+    add_custom_command(TARGET command_${name} POST_BUILD COMMAND
+        ${CMAKE_COMMAND} -E create_symlink ${name} ${CMAKE_BINARY_DIR}/sbin/${alias})
+    install(FILES ${CMAKE_BINARY_DIR}/sbin/${alias} DESTINATION ${arg_DESTINATION})
+  endforeach()
+endfunction()
+
+# tests/unit/FOLDER/*_test.c links the library or daemon of that name; one ctest test per file.
+function(postern_unit_tests)
+  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/*/*_test.c)
+  foreach(test ${tests})
+    get_filename_component(stem ${test} NAME_WE)
+    get_filename_component(folder ${test} DIRECTORY)
+    get_filename_component(folder ${folder} NAME)
+    set(target unit_${folder}_${stem})
+    add_executable(${target} ${test})
+    target_link_libraries(${target} PRIVATE postern_${folder} PkgConfig::CMOCKA)
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
+        ${CMAKE_BINARY_DIR}/unit)
+    add_test(NAME unit/${folder}/${stem} COMMAND ${target})
+    set_tests_properties(unit/${folder}/${stem} PROPERTIES TIMEOUT 120)
+  endforeach()
+endfunction()
