@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The queue on disk: directories, ids, durable commits, moves. docs/queue.md has the table of
+ * states a message can be in and what a crash may leave behind.
+ *
+ * Everything here blocks on the disk: daemons call it through task_offload. The functions are
+ * safe in several threads at once as long as each writer or message has one thread at a time.
+ */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/view.h"
+
+#define QUEUE_ID_SIZE 32 /* bytes for an id with its NUL */
+
+enum queue_place {
+	QUEUE_INCOMING, /* accepted; the first attempt is pending or running */
+	QUEUE_DEFERRED, /* waits for its next attempt, in deferred/0 .. deferred/f */
+	QUEUE_HOLD,     /* until postsuper -H */
+	QUEUE_CORRUPT,  /* set aside: not a message of ours, or damaged */
+	QUEUE_PLACES
+};
+
+enum queue_result {
+	QUEUE_OK,
+	QUEUE_GONE,       /* no such message there */
+	QUEUE_INCOMPLETE, /* its writer never finished; worthless */
+	QUEUE_DAMAGED,    /* was complete once: set it aside, never deliver it */
+	QUEUE_NO_SPACE,   /* disk or quota full, or below queue_minfree: 452 */
+	QUEUE_ERROR,      /* any other failure of the system: 451, try again */
+};
+
+struct queue;
+
+/*
+ * Opens the queue below the directory (absolute, or "." after a jail). sync says whether commits
+ * wait for the disk (queue_sync; only tests and benchmarks turn it off).
+ */
+struct queue *queue_open(const char *directory, bool sync, const char **why);
+void queue_close(struct queue **q);
+
+/* Creates missing directories (mode 0700) below an existing one; for master and tests. */
+bool queue_create(const char *directory, const char **why);
+
+const char *queue_place_name(enum queue_place place); /* "incoming" ... */
+bool queue_place_parse(struct view name, enum queue_place *out);
+
+/* "incoming/ID" or "deferred/7/ID", relative to the queue directory. */
+void queue_path(enum queue_place place, const char *id, char *out, size_t size);
+
+/*
+ * A new id: time in microseconds and 64 random bits, 6 or more characters of base 52 for the
+ * seconds, 4 for the microseconds, 'z', and base 51 for the rest: the form of Postfix's long ids.
+ */
+void queue_id_new(microseconds arrival, char out[QUEUE_ID_SIZE]);
+bool queue_id_is_valid(struct view id); /* form only: letters and digits, length; no path */
+bool queue_id_time(struct view id, microseconds *arrival);
+
+/* Bytes free for unprivileged users on the queue's file system; false: cannot tell. */
+bool queue_free_space(struct queue *q, unsigned long long *bytes);
+
+/*
+ * Renames; durable when it returns QUEUE_OK unless sync is off. QUEUE_GONE when it was not at
+ * `from`. Moving onto an existing file is QUEUE_ERROR and changes nothing.
+ */
+enum queue_result queue_move(struct queue *q, const char *id, enum queue_place from,
+    enum queue_place to, const char **why);
+
+/* Removes. Not durable at once: after a crash it may be there again (delivering twice). */
+enum queue_result queue_remove(struct queue *q, const char *id, enum queue_place from,
+    const char **why);
+
+/* Where a message is now, searching incoming, deferred, hold, corrupt in this order. */
+bool queue_find(struct queue *q, const char *id, enum queue_place *place);
+
+/* When deferred mail is due, kept as the file's modification time. */
+enum queue_result queue_set_due(struct queue *q, const char *id, microseconds due);
+
+/*
+ * Lists a place, in directory order: next fills id and due (mtime); false at the end or when a
+ * directory cannot be read (*why then set). Names that are no ids are skipped and logged once.
+ */
+struct queue_scan;
+struct queue_scan *queue_scan_new(struct queue *q, enum queue_place place);
+bool queue_scan_next(struct queue_scan *s, char id[QUEUE_ID_SIZE], microseconds *due,
+    const char **why);
+void queue_scan_free(struct queue_scan **s);
+
+const char *queue_result_text(enum queue_result r);
+
+#endif
