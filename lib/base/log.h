@@ -4,7 +4,10 @@
  * to a file or descriptor, or both. Bytes outside printable ASCII and valid printable UTF-8 are
  * shown as octal escapes (\ooo), and a line is cut at LOG_LINE_MAX bytes; formats are
  * constant, so text from outside is always an argument. Safe to call before log_open: lines then
- * go to standard error.
+ * go to standard error. There a line is "tag: [severity: ]text", as commands print it. Lines may
+ * come from any thread; the setters belong to start-up. A log that does not take a line delays
+ * the caller some milliseconds at most, then the line is lost, and the next that gets through
+ * is preceded by one that tells how many were.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -34,6 +37,12 @@ int log_verbose(void);
 
 /* Opens the connection to the syslog socket at once, for a process that is about to be chrooted. */
 void log_connect(void);
+
+/* The syslog socket, for a process that closes all others, or -1. */
+int log_descriptor(void);
+
+/* Another socket than /dev/log, from the next connection on; the string stays the caller's. */
+void log_set_syslog_path(const char *path);
 
 /* The text after "tag[pid]: " gets no prefix from info; warn, error and fatal say so. */
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -6,6 +6,7 @@
 #ifndef BASE_VIEW_H
 #define BASE_VIEW_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -18,8 +19,8 @@ struct view {
 #define VIEW(literal)   ((struct view){ "" literal, sizeof(literal) - 1 })
 #define VIEW_NONE       ((struct view){ NULL, 0 })
 
-/* For printf: "%.*s" with VIEW_ARG(v). */
-#define VIEW_ARG(v)     (int)(v).n, (v).n ? (v).p : ""
+/* For printf: "%.*s" with VIEW_ARG(v); what is beyond INT_MAX bytes is not printed. */
+#define VIEW_ARG(v)     (int)((v).n < INT_MAX ? (v).n : INT_MAX), (v).n ? (v).p : ""
 
 static inline struct view
 view_of(const char *s)
