@@ -28,33 +28,45 @@ bool header_line_is_field(struct view line, struct view *name);
 bool header_next(struct view *block, struct header_field *out);
 bool header_is(const struct header_field *f, struct view name); /* case-insensitive */
 
-/* The value with folding undone: line ends dropped, so that one line results. */
+/*
+ * The value with folding undone: line ends are dropped, any other CR, LF or NUL becomes a
+ * blank, so that one line results.
+ */
 void header_unfold(struct buf *out, struct view value);
 
 /*
- * Appends "Name: value" folded at blanks near 78 columns, ended with CRLF. CR, LF and NUL in the
- * value become blanks, so a value never makes a second field.
+ * Appends "Name: value" folded at blanks near 78 columns, ended with CRLF. CR, LF and NUL in
+ * the value become blanks, so a value never makes a second field.
  */
 void header_build(struct buf *out, const char *name, struct view value);
 
-/* One address of a list field (RFC 5322 3.4): display name and address in internal form. */
+/*
+ * One item of an address list (RFC 5322 3.4): a mailbox, or the start or the end of a group
+ * (then address and spec are empty).
+ */
 struct header_address {
-	struct view text;    /* the whole mailbox as written */
-	struct view address; /* internal form, in the scratch buffer; empty for "<>" */
+	struct view text;    /* the whole mailbox as written; "name:" or ";" of a group */
+	struct view spec;    /* in text: what address_quote(another address) may replace */
+	struct view address; /* internal form, in the walk until the next step */
 	bool is_group_start, is_group_end;
 };
 
+#define HEADER_COMMENT_DEPTH 100     /* nested comments */
+#define HEADER_ADDRESSES_MAX 1000000 /* items of one walk */
+
 /*
- * Walks the addresses of a field value: comments, quoted strings, groups, routes, encoded words,
- * obsolete syntax. Iterative; nesting and count are bounded. Start with {0} and value set; false
- * at the end. Text that is no address is skipped.
+ * Walks the addresses of a field value: comments, quoted strings, groups, routes, encoded
+ * words, obsolete syntax. Iterative, one pass; nesting and count are bounded. Text that is no
+ * address is skipped and counted, so that a caller who must not lose one (sendmail -t) can
+ * refuse.
  */
 struct header_address_walk {
 	struct view value;
 	size_t at;
-	unsigned depth;
-	size_t count;
+	size_t count;   /* items handed out */
+	size_t skipped; /* pieces of text that were no address */
 	bool in_group;
+	bool truncated;     /* stopped at HEADER_ADDRESSES_MAX */
 	struct buf scratch; /* header_address_walk_done frees it */
 };
 void header_address_walk_init(struct header_address_walk *w, struct view value);

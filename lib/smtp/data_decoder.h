@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The receiving side of DATA (RFC 5321 4.5.2): finds the end of data and undoes dot-stuffing.
- * Only CRLF "." CRLF ends a message. What comes out has CRLF line ends and no other CR or LF.
- *
- * Bare LF and bare CR are the edge's decision (smtpd_forbid_bare_newline): NORMALIZE turns a bare
- * LF into CRLF but never lets it take part in the end of data; REJECT keeps decoding so that the
- * end is found, and says so in the notes; a stray CR is replaced by a blank.
+ * Only CRLF "." CRLF ends a message (the CRLF of the DATA command counts as the first). What
+ * comes out has CRLF line ends and no other CR or LF: a bare LF becomes CRLF, a stray CR a
+ * blank, and neither takes part in the end of data or in dot-stuffing; NUL stays. The notes say
+ * what was met, and the edge decides by them (smtpd_forbid_bare_newline): accept or refuse the
+ * message. A refusal must also close the connection, because the client's idea of where the
+ * message ended may be another one.
  */
 #ifndef SMTP_DATA_DECODER_H
 #define SMTP_DATA_DECODER_H
@@ -16,7 +17,7 @@
 #include "base/buf.h"
 #include "base/view.h"
 
-enum data_notes { DATA_BARE_LF = 1, DATA_BARE_CR = 2, DATA_NUL = 4 };
+enum data_notes { DATA_BARE_LF = 1, DATA_BARE_CR = 2, DATA_NUL = 4 }; /* bits */
 
 struct data_decoder {
 	int state;
