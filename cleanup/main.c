@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cleanup: every message passes here once on its way in. It gets one canonical form and lies on
+ * disk, synced, when the client hears so.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "cleanup/cleanup.h"
+#include "ipc/ipc_pool.h"
+
+#define QMGR_IDLE_CONNECTIONS 4
+#define QMGR_IDLE_TIME        (100 * SECOND)
+
+struct cleanup cleanup;
+
+static struct hash *
+drop_headers_open(const char *text)
+{
+	struct hash *names = hash_new();
+	struct view rest = view_of(text), word;
+
+	while (view_next_word(&rest, ", \t\r\n", &word)) {
+		char *name = mem_dup(word.p, word.n);
+
+		for (char *p = name; *p; p++)
+			*p = char_lower(*p);
+		hash_put(names, view_of(name), &cleanup);
+		mem_free(name);
+	}
+	return names;
+}
+
+static void
+pre_jail(void)
+{
+	const char *why;
+
+	cleanup.conf = service_values();
+	cleanup.queue = queue_open(".", cleanup.conf->queue_sync, &why);
+	if (!cleanup.queue)
+		log_fatal("open queue directory %s: %s", cleanup.conf->queue_directory, why);
+	cleanup.drop_headers = drop_headers_open(cleanup.conf->message_drop_headers);
+}
+
+static void
+start(void)
+{
+	char path[256];
+
+	service_path(path, sizeof(path), "public", cleanup.conf->queue_service_name);
+	cleanup.qmgr = ipc_pool_new(path, QMGR_IDLE_CONNECTIONS, QMGR_IDLE_TIME);
+}
+
+static const struct sandbox_path paths[] = {
+	{ "incoming", SANDBOX_READ | SANDBOX_WRITE },
+	{ "hold", SANDBOX_READ | SANDBOX_WRITE },
+	{ "public", SANDBOX_SOCKET },
+	{ "private", SANDBOX_SOCKET },
+	{ NULL, 0 },
+};
+
+static const struct service service = {
+	.name = "cleanup",
+	.peers = SERVICE_PEERS_OURS,
+	.sandbox = {
+		.paths = paths,
+		.calls = SANDBOX_ACCEPT | SANDBOX_CONNECT_UNIX | SANDBOX_FILES | SANDBOX_THREADS,
+	},
+	.pre_jail = pre_jail,
+	.start = start,
+	.session = session_run,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_main(argc, argv, &service);
+}

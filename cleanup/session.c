@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection from smtpd, pickup, bounce or a delivery agent: begin, recipients, content,
+ * end; one status; then the next message. A client that breaks the order loses its connection
+ * and the message it was in the middle of, nothing else.
+ */
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cleanup/cleanup.h"
+
+enum step { STEP_GO_ON, STEP_ANSWER, STEP_ABORTED, STEP_LOST };
+
+static nanoseconds
+frame_deadline(void)
+{
+	return clock_deadline(CLEANUP_INBOUND_MAX * SECOND);
+}
+
+static enum step
+frame_bad(struct ipc *client, const char *why)
+{
+	log_warn("bad submission: %s", why ? why : ipc_why(client));
+	return STEP_LOST;
+}
+
+static enum step
+frame_handle(struct ipc *client, const struct ipc_frame *frame, struct message *m)
+{
+	if (frame->data.n) {
+		message_content(m, frame->data);
+		return STEP_GO_ON;
+	}
+	if (ipc_frame_is(frame, &submit_recipient_message)) {
+		struct submit_recipient r;
+
+		if (!ipc_frame_decode(client, frame, &submit_recipient_message, &r))
+			return frame_bad(client, NULL);
+		message_recipient(m, &r);
+		return STEP_GO_ON;
+	}
+	if (ipc_frame_is(frame, &submit_end_message))
+		return STEP_ANSWER;
+	if (ipc_frame_is(frame, &submit_abort_message))
+		return STEP_ABORTED;
+	return frame_bad(client, "unexpected message");
+}
+
+static bool
+message_answer(struct ipc *client, struct message *m)
+{
+	struct submit_status status = { 0 };
+
+	message_end(m, &status);
+	return ipc_send(client, &submit_status_message, &status, frame_deadline()) == IPC_OK &&
+	    ipc_flush(client, frame_deadline()) == IPC_OK;
+}
+
+/* True when the connection can serve another message. */
+static bool
+message_run(struct ipc *client, const struct submit_begin *begin)
+{
+	struct message m;
+	enum step step = STEP_GO_ON;
+	bool reusable;
+
+	message_begin(&m, begin);
+	while (step == STEP_GO_ON) {
+		struct ipc_frame frame;
+
+		if (ipc_receive(client, &frame, frame_deadline()) == IPC_OK)
+			step = frame_handle(client, &frame, &m);
+		else
+			step = STEP_LOST;
+	}
+	if (step == STEP_ANSWER)
+		reusable = message_answer(client, &m);
+	else
+		reusable = step == STEP_ABORTED;
+	message_done(&m);
+	return reusable;
+}
+
+void
+session_run(const struct service_connection *c)
+{
+	struct ipc *client = ipc_new(c->fd);
+
+	for (;;) {
+		struct ipc_frame frame;
+		struct submit_begin begin;
+
+		service_session_idle(c, true);
+		if (ipc_receive(client, &frame, DEADLINE_NEVER) != IPC_OK)
+			break;
+		service_session_idle(c, false);
+		if (!ipc_frame_is(&frame, &submit_begin_message) ||
+		    !ipc_frame_decode(client, &frame, &submit_begin_message, &begin)) {
+			frame_bad(client, NULL);
+			break;
+		}
+		if (!message_run(client, &begin) || service_is_finishing())
+			break;
+	}
+	ipc_free(&client);
+}
