@@ -5,6 +5,12 @@
  *
  * Everything here blocks on the disk: daemons call it through task_offload. The functions are
  * safe in several threads at once as long as each writer or message has one thread at a time.
+ * Names are looked up below directories opened by queue_open, so it all works after a chroot
+ * and under Landlock. A process that writes here ignores SIGXFSZ.
+ *
+ * *why is constant text (or lives in the thread for queue_open and queue_create, in the writer
+ * for queue_writer): nothing to free. It may be NULL where the result is QUEUE_OK. An id that
+ * is not queue_id_is_valid is treated as that of a message that does not exist.
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
@@ -28,7 +34,8 @@ enum queue_place {
 enum queue_result {
 	QUEUE_OK,
 	QUEUE_GONE,       /* no such message there */
-	QUEUE_INCOMPLETE, /* its writer never finished; worthless */
+	QUEUE_INCOMPLETE, /* its writer is gone and never finished; worthless */
+	QUEUE_BUSY,       /* its writer is still at work: look again later */
 	QUEUE_DAMAGED,    /* was complete once: set it aside, never deliver it */
 	QUEUE_NO_SPACE,   /* disk or quota full, or below queue_minfree: 452 */
 	QUEUE_ERROR,      /* any other failure of the system: 451, try again */
@@ -37,8 +44,8 @@ enum queue_result {
 struct queue;
 
 /*
- * Opens the queue below the directory (absolute, or "." after a jail). sync says whether commits
- * wait for the disk (queue_sync; only tests and benchmarks turn it off).
+ * Opens the queue below the directory (absolute, or "." after a jail). sync says whether
+ * commits wait for the disk (queue_sync; only tests and benchmarks turn it off).
  */
 struct queue *queue_open(const char *directory, bool sync, const char **why);
 void queue_close(struct queue **q);
@@ -54,10 +61,11 @@ void queue_path(enum queue_place place, const char *id, char *out, size_t size);
 
 /*
  * A new id: time in microseconds and 64 random bits, 6 or more characters of base 52 for the
- * seconds, 4 for the microseconds, 'z', and base 51 for the rest: the form of Postfix's long ids.
+ * seconds, 4 for the microseconds, 'z', and base 51 for the rest: the form of Postfix's long
+ * ids.
  */
 void queue_id_new(microseconds arrival, char out[QUEUE_ID_SIZE]);
-bool queue_id_is_valid(struct view id); /* form only: letters and digits, length; no path */
+bool queue_id_is_valid(struct view id); /* form only: 12 to 31 letters and digits */
 bool queue_id_time(struct view id, microseconds *arrival);
 
 /* Bytes free for unprivileged users on the queue's file system; false: cannot tell. */
@@ -65,29 +73,39 @@ bool queue_free_space(struct queue *q, unsigned long long *bytes);
 
 /*
  * Renames; durable when it returns QUEUE_OK unless sync is off. QUEUE_GONE when it was not at
- * `from`. Moving onto an existing file is QUEUE_ERROR and changes nothing.
+ * `from`. Moving onto an existing file is QUEUE_ERROR and changes nothing. When only the sync
+ * fails, QUEUE_ERROR too: the message is at `to`, but a crash may put it back.
  */
 enum queue_result queue_move(struct queue *q, const char *id, enum queue_place from,
     enum queue_place to, const char **why);
 
 /* Removes. Not durable at once: after a crash it may be there again (delivering twice). */
-enum queue_result queue_remove(struct queue *q, const char *id, enum queue_place from,
-    const char **why);
+enum queue_result queue_remove(
+    struct queue *q, const char *id, enum queue_place from, const char **why);
+
+/*
+ * Removes what QUEUE_INCOMPLETE was said of, checking again under the lock that its writer
+ * would hold. QUEUE_BUSY: a writer is at work; QUEUE_ERROR: it is a message by now; QUEUE_GONE.
+ */
+enum queue_result queue_remove_incomplete(
+    struct queue *q, const char *id, enum queue_place place, const char **why);
 
 /* Where a message is now, searching incoming, deferred, hold, corrupt in this order. */
 bool queue_find(struct queue *q, const char *id, enum queue_place *place);
 
-/* When deferred mail is due, kept as the file's modification time. */
-enum queue_result queue_set_due(struct queue *q, const char *id, microseconds due);
+/* When a message in `deferred` is due, kept as the file's modification time. */
+enum queue_result queue_set_due(
+    struct queue *q, const char *id, microseconds due, const char **why);
 
 /*
  * Lists a place, in directory order: next fills id and due (mtime); false at the end or when a
- * directory cannot be read (*why then set). Names that are no ids are skipped and logged once.
+ * directory cannot be read (*why then set, otherwise NULL). Names that are no ids and things
+ * that are no regular files are skipped; the first one in each place is logged.
  */
 struct queue_scan;
 struct queue_scan *queue_scan_new(struct queue *q, enum queue_place place);
-bool queue_scan_next(struct queue_scan *s, char id[QUEUE_ID_SIZE], microseconds *due,
-    const char **why);
+bool queue_scan_next(
+    struct queue_scan *s, char id[QUEUE_ID_SIZE], microseconds *due, const char **why);
 void queue_scan_free(struct queue_scan **s);
 
 const char *queue_result_text(enum queue_result r);

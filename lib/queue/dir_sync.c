@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Group commit. A thread that has changed the directory puts itself on the list of waiters.
+ * When no sync is running, the first of them takes the whole list and syncs for all; those who
+ * come meanwhile form the next list, since a sync that has begun may have missed their change.
+ * So under load two syncs serve everybody, however many commits finish while one of them runs.
+ *
+ * After a failed sync the kernel may count the lost pages as clean, so a second sync on the
+ * same descriptor could succeed without meaning anything: the descriptor is given up.
+ */
+#include "queue/dir_sync.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+/* Lives on the stack of the waiting thread. */
+struct dir_sync_wait {
+	struct dir_sync_wait *next;
+	int error;
+	bool done;
+};
+
+void
+dir_sync_init(struct dir_sync *d, int dir_fd)
+{
+	*d = (struct dir_sync){ .dir_fd = dir_fd, .fd = dir_fd };
+	pthread_mutex_init(&d->mutex, NULL);
+	pthread_cond_init(&d->finished, NULL);
+}
+
+void
+dir_sync_done(struct dir_sync *d)
+{
+	if (d->fd != d->dir_fd)
+		file_close(&d->fd);
+	pthread_cond_destroy(&d->finished);
+	pthread_mutex_destroy(&d->mutex);
+}
+
+static int
+sync_once(struct dir_sync *d)
+{
+	int error;
+
+	if (d->fd < 0)
+		d->fd = openat(d->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->fd < 0)
+		return errno;
+	if (fsync(d->fd) == 0)
+		return 0;
+	error = errno;
+	if (d->fd == d->dir_fd)
+		d->fd = -1;
+	else
+		file_close(&d->fd);
+	return error;
+}
+
+/* Called and left with the mutex held; the sync itself runs without it. */
+static void
+sync_for_all(struct dir_sync *d)
+{
+	struct dir_sync_wait *batch = d->waiting;
+	int error;
+
+	d->waiting = NULL;
+	d->running = true;
+	pthread_mutex_unlock(&d->mutex);
+	error = sync_once(d);
+	pthread_mutex_lock(&d->mutex);
+	d->running = false;
+	d->count++;
+	for (struct dir_sync_wait *w = batch; w; w = w->next) {
+		w->error = error;
+		w->done = true;
+	}
+	pthread_cond_broadcast(&d->finished);
+}
+
+int
+dir_sync_wait(struct dir_sync *d)
+{
+	struct dir_sync_wait me = { 0 };
+
+	pthread_mutex_lock(&d->mutex);
+	me.next = d->waiting;
+	d->waiting = &me;
+	while (!me.done) {
+		if (d->running)
+			pthread_cond_wait(&d->finished, &d->mutex);
+		else
+			sync_for_all(d);
+	}
+	pthread_mutex_unlock(&d->mutex);
+	return me.error;
+}
+
+uint64_t
+dir_sync_count(struct dir_sync *d)
+{
+	uint64_t count;
+
+	pthread_mutex_lock(&d->mutex);
+	count = d->count;
+	pthread_mutex_unlock(&d->mutex);
+	return count;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading a message. Nothing in the file is believed before its checksum has been compared, and
+ * no length before the file's own size: a file that is cut, damaged, or somebody else's gives
+ * one of a few results and never a message with other recipients.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "queue/preamble.h"
+#include "queue/queue_private.h"
+#include "queue/record.h"
+
+#define CHUNK ((size_t)65536)
+
+static enum queue_result
+damaged(const char *text, const char **why)
+{
+	*why = text;
+	return QUEUE_DAMAGED;
+}
+
+/* A read that fails is the disk's fault, one that ends early is the file's. */
+static enum queue_result
+read_at(int fd, void *out, size_t n, uint64_t at, const char **why)
+{
+	if (file_pread_all(fd, out, n, (off_t)at))
+		return QUEUE_OK;
+	if (errno == 0)
+		return damaged("the file is cut short", why);
+	return queue_system_error(errno, why);
+}
+
+/* ---- checksums of what is not kept ---- */
+
+static enum queue_result
+check_extent(
+    int fd, uint64_t at, uint64_t length, uint32_t expected, const char *text, const char **why)
+{
+	size_t room = length < CHUNK ? (size_t)length : CHUNK;
+	enum queue_result r = QUEUE_OK;
+	char *chunk = mem_alloc(room);
+	uint32_t crc = 0;
+
+	while (length && r == QUEUE_OK) {
+		size_t n = length < room ? (size_t)length : room;
+
+		r = read_at(fd, chunk, n, at, why);
+		if (r == QUEUE_OK)
+			crc = crc32c(crc, chunk, n);
+		at += n;
+		length -= n;
+	}
+	mem_free(chunk);
+	if (r == QUEUE_OK && crc != expected)
+		return damaged(text, why);
+	return r;
+}
+
+enum queue_result
+queue_message_check_body(const struct queue_message *m, const char **why)
+{
+	return check_extent(m->fd, m->body_offset, m->body_length, m->body_crc,
+	    "the body's checksum is wrong", why);
+}
+
+void
+queue_body_check_init(struct queue_body_check *c, const struct queue_message *m)
+{
+	*c = (struct queue_body_check){ .left = m->body_length, .expected = m->body_crc };
+}
+
+void
+queue_body_check_update(struct queue_body_check *c, struct view bytes)
+{
+	/* More than there should be never becomes right again. */
+	if (bytes.n > c->left) {
+		c->left = UINT64_MAX;
+		return;
+	}
+	c->crc = crc32c(c->crc, bytes.p, bytes.n);
+	c->left -= bytes.n;
+}
+
+bool
+queue_body_check_ok(const struct queue_body_check *c)
+{
+	return c->left == 0 && c->crc == c->expected;
+}
+
+/* ---- opening ---- */
+
+static enum queue_result
+read_preamble(struct queue_message *m, uint64_t file_size, struct preamble *p, const char **why)
+{
+	char first[QUEUE_PREAMBLE_SIZE];
+	size_t n = file_size < sizeof(first) ? (size_t)file_size : sizeof(first);
+	enum queue_result r = read_at(m->fd, first, n, 0, why);
+
+	if (r != QUEUE_OK)
+		return r;
+	switch (preamble_decode((struct view){ first, n }, p, why)) {
+	case PREAMBLE_VALID:
+		return QUEUE_OK;
+	case PREAMBLE_ABSENT:
+		*why = "never finished by its writer";
+		return QUEUE_INCOMPLETE;
+	case PREAMBLE_WRONG:
+		break;
+	}
+	return QUEUE_DAMAGED;
+}
+
+static void
+take_preamble(struct queue_message *m, const struct preamble *p)
+{
+	memcpy(m->id, p->id, sizeof(m->id));
+	m->flags = p->flags;
+	m->arrival = p->arrival;
+	m->body_offset = QUEUE_PREAMBLE_SIZE;
+	m->body_length = p->body_length;
+	m->body_crc = p->body_crc;
+	m->header_offset = m->body_offset + p->body_length;
+	m->header_length = p->header_length;
+	m->envelope_offset = m->header_offset + p->header_length;
+	m->envelope_length = p->envelope_length;
+	m->journal_offset = m->envelope_offset + p->envelope_length;
+	m->journal_end = m->journal_offset;
+	m->journal_crc = p->own_crc;
+	m->size = p->size;
+	m->recipient_count = p->recipient_count;
+	m->pending_count = p->recipient_count;
+}
+
+static enum queue_result
+read_envelope(struct queue_message *m, uint32_t crc, const char **why)
+{
+	size_t n = (size_t)m->envelope_length;
+	char *bytes = arena_alloc(&m->arena, n);
+	enum queue_result r = read_at(m->fd, bytes, n, m->envelope_offset, why);
+
+	if (r != QUEUE_OK)
+		return r;
+	if (crc32c(0, bytes, n) != crc)
+		return damaged("the envelope's checksum is wrong", why);
+	m->envelope = (struct view){ bytes, n };
+	if (!record_check_envelope(m->envelope, m->recipient_count, &m->sender))
+		return damaged("the envelope's records are wrong", why);
+	return QUEUE_OK;
+}
+
+/* Everything after the descriptor is there. */
+static enum queue_result
+message_load(struct queue_message *m, const char *id, const char **why)
+{
+	struct preamble p;
+	enum queue_result r;
+	struct stat st;
+
+	if (fstat(m->fd, &st) < 0)
+		return queue_system_error(errno, why);
+	if (!S_ISREG(st.st_mode))
+		return damaged("not a regular file", why);
+	r = read_preamble(m, (uint64_t)st.st_size, &p, why);
+	if (r != QUEUE_OK)
+		return r;
+	take_preamble(m, &p);
+	if (id && strcmp(id, m->id) != 0)
+		return damaged("the file says that it is another message", why);
+	if (m->journal_offset > (uint64_t)st.st_size)
+		return damaged("the file is cut short", why);
+	if (m->envelope_length > QUEUE_ENVELOPE_MAX)
+		return damaged("the envelope is too large", why);
+	r = check_extent(m->fd, m->header_offset, m->header_length, p.header_crc,
+	    "the header's checksum is wrong", why);
+	if (r == QUEUE_OK)
+		r = read_envelope(m, p.envelope_crc, why);
+	if (r != QUEUE_OK)
+		return r;
+	m->status = arena_alloc(&m->arena, m->recipient_count * sizeof(*m->status));
+	return queue_journal_replay(m, (uint64_t)st.st_size, why);
+}
+
+enum queue_result
+queue_message_from_fd(int fd, const char *id, struct queue_message *m, const char **why)
+{
+	enum queue_result r;
+
+	*m = (struct queue_message){ .fd = fd };
+	r = message_load(m, id, why);
+	if (r != QUEUE_OK)
+		queue_message_done(m);
+	return r;
+}
+
+/* Whether a writer still holds it; the lock taken here goes with the descriptor. */
+static enum queue_result
+check_finished(int fd, const char **why)
+{
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return QUEUE_OK;
+	if (errno != EWOULDBLOCK)
+		return queue_system_error(errno, why);
+	*why = "still being written";
+	return QUEUE_BUSY;
+}
+
+enum queue_result
+queue_message_open(struct queue *q, enum queue_place place, const char *id, bool for_journal,
+    struct queue_message *m, const char **why)
+{
+	struct queue_dir *dir = queue_dir_of(q, place, id);
+	enum queue_result r;
+
+	*m = (struct queue_message){ .fd = -1 };
+	if (!dir)
+		return queue_lookup_error(ENOENT, why);
+	m->fd = openat(dir->fd, id,
+	    (for_journal ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (m->fd < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO))
+		return damaged("not a regular file", why);
+	if (m->fd < 0)
+		return queue_lookup_error(errno, why);
+	r = check_finished(m->fd, why);
+	if (r == QUEUE_OK)
+		r = message_load(m, id, why);
+	if (r != QUEUE_OK)
+		queue_message_done(m);
+	m->place = place;
+	return r;
+}
+
+void
+queue_message_done(struct queue_message *m)
+{
+	file_close(&m->fd);
+	arena_reset(&m->arena);
+	*m = (struct queue_message){ .fd = -1 };
+}
+
+/* ---- the envelope ---- */
+
+struct view
+queue_message_attribute(const struct queue_message *m, struct view name)
+{
+	struct cursor c = cursor_of(m->envelope);
+	struct view found = VIEW_NONE, n, value;
+	struct record r;
+
+	while (record_next(&c, &r)) {
+		if (r.type == RECORD_ATTRIBUTE &&
+		    record_parse_attribute(r.payload, &n, &value) && view_eq(n, name))
+			found = value;
+	}
+	return found;
+}
+
+bool
+queue_message_recipient(
+    const struct queue_message *m, size_t *position, struct queue_recipient *out)
+{
+	struct cursor c = cursor_of(view_sub(m->envelope, *position, m->envelope.n));
+	struct record r;
+
+	while (record_next(&c, &r)) {
+		*position = m->envelope.n - cursor_left(&c);
+		if (r.type == RECORD_RECIPIENT)
+			return record_parse_recipient(r.payload, out);
+	}
+	return false;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Listing a place. A file that vanishes between being listed and being looked at has been
+ * delivered or moved meanwhile: it is left out. One that is moved while the scan runs may be
+ * seen in neither or in both places; whoever scans must cope, and does, since ids are unique.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/queue_private.h"
+
+struct queue_scan {
+	struct queue *q;
+	enum queue_place place;
+	size_t next_dir;
+	struct queue_dir *dir;
+	DIR *stream;
+};
+
+struct queue_scan *
+queue_scan_new(struct queue *q, enum queue_place place)
+{
+	struct queue_scan *s = NEW(struct queue_scan);
+
+	s->q = q;
+	s->place = place;
+	return s;
+}
+
+void
+queue_scan_free(struct queue_scan **s)
+{
+	if (!*s)
+		return;
+	if ((*s)->stream)
+		closedir((*s)->stream);
+	mem_free(*s);
+	*s = NULL;
+}
+
+/* The stream of the next directory; false behind the last, or with *why. */
+static bool
+scan_open_next(struct queue_scan *s, const char **why)
+{
+	int fd;
+
+	s->dir = queue_dir_at(s->q, s->place, s->next_dir);
+	if (!s->dir)
+		return false;
+	s->next_dir++;
+	/* Of its own, for the position is shared between duplicates. */
+	fd = openat(s->dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		s->stream = fdopendir(fd);
+	if (!s->stream) {
+		queue_system_error(errno, why);
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	return true;
+}
+
+static void
+log_foreign(struct queue_scan *s, const char *name)
+{
+	if (!atomic_exchange(&s->q->foreign_logged[s->place], true))
+		log_warn("%s: skipping \"%s\": not a message file (logged once)",
+		    queue_place_name(s->place), name);
+}
+
+/* Whether the entry is a message file; then id and due are filled in. */
+static bool
+scan_entry(struct queue_scan *s, const char *name, char id[QUEUE_ID_SIZE], microseconds *due)
+{
+	struct view v = view_of(name);
+	struct stat st;
+
+	if (name[0] == '.' && (v.n == 1 || (v.n == 2 && name[1] == '.')))
+		return false;
+	if (!queue_id_is_valid(v)) {
+		log_foreign(s, name);
+		return false;
+	}
+	if (fstatat(s->dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	if (!S_ISREG(st.st_mode)) {
+		log_foreign(s, name);
+		return false;
+	}
+	memcpy(id, name, v.n + 1);
+	*due = (microseconds)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
+	return true;
+}
+
+bool
+queue_scan_next(
+    struct queue_scan *s, char id[QUEUE_ID_SIZE], microseconds *due, const char **why)
+{
+	struct dirent *entry;
+
+	*why = NULL;
+	for (;;) {
+		if (!s->stream && !scan_open_next(s, why))
+			return false;
+		errno = 0;
+		entry = readdir(s->stream);
+		if (entry && scan_entry(s, entry->d_name, id, due))
+			return true;
+		if (entry)
+			continue;
+		if (errno) {
+			queue_system_error(errno, why);
+			return false;
+		}
+		closedir(s->stream);
+		s->stream = NULL;
+	}
+}

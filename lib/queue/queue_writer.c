@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing a message. Until the body outgrows 64 KiB everything is in memory and there is no
+ * file. From the moment the file exists until it is a durable message, its writer holds an
+ * exclusive lock on it: so whoever finds the file can tell work in progress from what a writer
+ * that died left behind, and nobody takes up a message that may yet be refused.
+ *
+ * The preamble makes it a message. It is written last, except when the whole file fits into one
+ * page: one write to one page cannot be cut in two by a kill.
+ *
+ * Any failure ends the writer: the file is removed at once, and what failed is not tried again.
+ * Above all not fsync, which after a failure may report success for pages that were lost.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/crc32c.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/preamble.h"
+#include "queue/queue_private.h"
+#include "queue/record.h"
+#include "queue/text_facts.h"
+
+#define BODY_BUFFER  65536
+#define ONE_PAGE     4096
+#define CREATE_TRIES 3
+
+struct queue_writer {
+	struct queue *q;
+	enum queue_place place;
+	char id[QUEUE_ID_SIZE];
+	microseconds arrival;
+	unsigned flags;
+	struct text_facts facts; /* of the body */
+	struct buf body;         /* what is not in the file yet */
+	uint64_t body_length;    /* all of it */
+	uint32_t body_crc;
+	struct buf header;
+	struct buf envelope;
+	bool has_sender;
+	uint32_t recipient_count;
+	int fd;                /* -1: no file */
+	struct queue_dir *dir; /* where the file is */
+	uint64_t written;      /* bytes of the body in the file */
+	bool finished;         /* committed, or failed: */
+	enum queue_result failure;
+	char why[160];
+};
+
+struct queue_writer *
+queue_writer_new(struct queue *q, enum queue_place place)
+{
+	struct queue_writer *w = NEW(struct queue_writer);
+
+	w->q = q;
+	w->fd = -1;
+	w->arrival = clock_wall();
+	queue_id_new(w->arrival, w->id);
+	queue_writer_set_place(w, place);
+	buf_init(&w->body, BODY_BUFFER);
+	buf_init(&w->header, QUEUE_ENVELOPE_MAX);
+	buf_init(&w->envelope, QUEUE_ENVELOPE_MAX);
+	return w;
+}
+
+const char *
+queue_writer_id(const struct queue_writer *w)
+{
+	return w->id;
+}
+
+microseconds
+queue_writer_arrival(const struct queue_writer *w)
+{
+	return w->arrival;
+}
+
+void
+queue_writer_set_place(struct queue_writer *w, enum queue_place place)
+{
+	assert(place == QUEUE_INCOMING || place == QUEUE_HOLD);
+	w->place = place;
+}
+
+void
+queue_writer_add_flags(struct queue_writer *w, unsigned flags)
+{
+	w->flags |= flags;
+}
+
+uint64_t
+queue_writer_body_size(const struct queue_writer *w)
+{
+	return w->body_length;
+}
+
+size_t
+queue_writer_recipient_count(const struct queue_writer *w)
+{
+	return w->recipient_count;
+}
+
+/* ---- failure ---- */
+
+/* Removes the file, or at least makes it worthless, before the lock goes with the descriptor.
+ */
+static void
+discard_file(struct queue_writer *w)
+{
+	if (w->fd < 0)
+		return;
+	if (unlinkat(w->dir->fd, w->id, 0) < 0 && errno != ENOENT) {
+		log_warn("%s: cannot remove an unfinished queue file: %s", w->id,
+		    strerrordesc_np(errno));
+		if (ftruncate(w->fd, 0) < 0)
+			log_warn(
+			    "%s: cannot empty it either: %s", w->id, strerrordesc_np(errno));
+	}
+	file_close(&w->fd);
+}
+
+static bool
+fail(struct queue_writer *w, const char *operation, int error)
+{
+	const char *text;
+
+	w->failure = queue_system_error(error, &text);
+	w->finished = true;
+	snprintf(w->why, sizeof(w->why), "%s: %s", operation, text);
+	discard_file(w);
+	return false;
+}
+
+static enum queue_result
+writer_result(struct queue_writer *w, const char **why)
+{
+	if (w->failure != QUEUE_OK)
+		*why = w->why;
+	return w->failure;
+}
+
+void
+queue_writer_free(struct queue_writer **w)
+{
+	if (!*w)
+		return;
+	discard_file(*w);
+	buf_done(&(*w)->body);
+	buf_done(&(*w)->header);
+	buf_done(&(*w)->envelope);
+	mem_free(*w);
+	*w = NULL;
+}
+
+/* ---- the file ---- */
+
+static int
+retry_openat(int dir_fd, const char *name, int flags)
+{
+	int fd;
+
+	do
+		fd = openat(dir_fd, name, flags, 0600);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+static int
+retry_flock(int fd, int operation)
+{
+	int r;
+
+	do
+		r = flock(fd, operation);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+/*
+ * Makes the file and takes its lock. Somebody who looks for leftovers may find it between the
+ * two and remove it: then it is made again.
+ */
+static bool
+create_file(struct queue_writer *w)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	struct stat st;
+
+	w->dir = queue_dir_of(w->q, w->place, w->id);
+	for (int i = 0; i < CREATE_TRIES; i++) {
+		w->fd = retry_openat(w->dir->fd, w->id, flags);
+		if (w->fd < 0)
+			return fail(w, "create", errno);
+		if (retry_flock(w->fd, LOCK_EX) < 0)
+			return fail(w, "lock", errno);
+		if (fstat(w->fd, &st) < 0)
+			return fail(w, "stat", errno);
+		if (st.st_nlink)
+			return true;
+		file_close(&w->fd);
+	}
+	return fail(w, "create", ENOENT);
+}
+
+/* Drops the first n bytes from the vector. */
+static void
+vector_advance(struct iovec **v, int *count, size_t n)
+{
+	while (*count && n >= (*v)->iov_len) {
+		n -= (*v)->iov_len;
+		(*v)++;
+		(*count)--;
+	}
+	if (*count) {
+		(*v)->iov_base = (char *)(*v)->iov_base + n;
+		(*v)->iov_len -= n;
+	}
+}
+
+static bool
+write_vector(struct queue_writer *w, struct iovec *v, int count, uint64_t at)
+{
+	vector_advance(&v, &count, 0);
+	while (count) {
+		ssize_t n = pwritev(w->fd, v, count, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail(w, "write", errno);
+		if (n == 0)
+			return fail(w, "write", EIO);
+		at += (uint64_t)n;
+		vector_advance(&v, &count, (size_t)n);
+	}
+	return true;
+}
+
+static struct iovec
+iovec_of(struct view v)
+{
+	return (struct iovec){ (void *)v.p, v.n };
+}
+
+/* ---- the body ---- */
+
+bool
+queue_writer_would_write(const struct queue_writer *w, size_t n)
+{
+	return n > BODY_BUFFER - w->body.len;
+}
+
+static bool
+spill(struct queue_writer *w, struct view bytes)
+{
+	struct iovec v[2] = { iovec_of(buf_view(&w->body)), iovec_of(bytes) };
+	size_t total = w->body.len + bytes.n;
+
+	if (w->fd < 0 && !create_file(w))
+		return false;
+	if (!write_vector(w, v, 2, QUEUE_PREAMBLE_SIZE + w->written))
+		return false;
+	w->written += total;
+	buf_clear(&w->body);
+	return true;
+}
+
+enum queue_result
+queue_writer_body(struct queue_writer *w, struct view bytes, const char **why)
+{
+	if (w->finished)
+		return writer_result(w, why);
+	text_facts_add(&w->facts, bytes);
+	w->body_crc = crc32c(w->body_crc, bytes.p, bytes.n);
+	w->body_length += bytes.n;
+	if (queue_writer_would_write(w, bytes.n))
+		spill(w, bytes);
+	else
+		buf_append_view(&w->body, bytes);
+	return writer_result(w, why);
+}
+
+/* ---- header and envelope ---- */
+
+void
+queue_writer_header(struct queue_writer *w, struct view block)
+{
+	struct text_facts facts = { 0 };
+
+	buf_clear(&w->header);
+	buf_append_view(&w->header, block);
+	text_facts_add(&facts, block);
+	if (facts.has_8bit)
+		w->flags |= QUEUE_FLAG_8BIT_HEADER;
+	if (facts.has_dot_line)
+		w->flags |= QUEUE_FLAG_DOT_LINES;
+	if (facts.has_long_line)
+		w->flags |= QUEUE_FLAG_LONG_LINES;
+}
+
+void
+queue_writer_sender(struct queue_writer *w, struct view address)
+{
+	assert(!w->has_sender);
+	record_append_sender(&w->envelope, address);
+	w->has_sender = true;
+}
+
+void
+queue_writer_attribute(struct queue_writer *w, struct view name, struct view value)
+{
+	record_append_attribute(&w->envelope, name, value);
+}
+
+void
+queue_writer_recipient(struct queue_writer *w, const struct queue_recipient *r)
+{
+	record_append_recipient(&w->envelope, r);
+	w->recipient_count++;
+}
+
+/* ---- commit ---- */
+
+static void
+flags_from_body(struct queue_writer *w)
+{
+	if (w->facts.has_8bit)
+		w->flags |= QUEUE_FLAG_8BIT;
+	if (w->facts.has_dot_line)
+		w->flags |= QUEUE_FLAG_DOT_LINES;
+	if (w->facts.has_long_line)
+		w->flags |= QUEUE_FLAG_LONG_LINES;
+	if (w->body_length && !w->facts.ends_in_crlf)
+		w->flags |= QUEUE_FLAG_NO_FINAL_CRLF;
+}
+
+static void
+make_preamble(struct queue_writer *w, unsigned char out[QUEUE_PREAMBLE_SIZE])
+{
+	struct preamble p = {
+		.flags = w->flags,
+		.arrival = w->arrival,
+		.body_length = w->body_length,
+		.header_length = w->header.len,
+		.envelope_length = w->envelope.len,
+		.body_crc = w->body_crc,
+		.header_crc = crc32c(0, w->header.data, w->header.len),
+		.envelope_crc = crc32c(0, w->envelope.data, w->envelope.len),
+		.recipient_count = w->recipient_count,
+		.size = w->header.len + 2 + w->body_length,
+	};
+
+	memcpy(p.id, w->id, sizeof(p.id));
+	preamble_encode(&p, out);
+}
+
+/* A large message that was told late to go elsewhere: while it is still worthless. */
+static bool
+relocate(struct queue_writer *w)
+{
+	struct queue_dir *target = queue_dir_of(w->q, w->place, w->id);
+	int error;
+
+	if (target == w->dir)
+		return true;
+	if (renameat2(w->dir->fd, w->id, target->fd, w->id, 0) < 0)
+		return fail(w, "rename", errno);
+	w->dir = target;
+	/* Otherwise a crash could find it complete, and in the old place. */
+	error = queue_dir_sync(w->q, target);
+	return error ? fail(w, "directory sync", error) : true;
+}
+
+static bool
+write_all(struct queue_writer *w)
+{
+	unsigned char preamble[QUEUE_PREAMBLE_SIZE];
+	struct iovec first = { preamble, sizeof(preamble) };
+	struct iovec v[4] = { first, iovec_of(buf_view(&w->body)),
+		iovec_of(buf_view(&w->header)), iovec_of(buf_view(&w->envelope)) };
+	size_t total = sizeof(preamble) + w->body.len + w->header.len + w->envelope.len;
+
+	make_preamble(w, preamble);
+	if (w->fd < 0) {
+		if (!create_file(w))
+			return false;
+		if (total <= ONE_PAGE)
+			return write_vector(w, v, 4, 0);
+	}
+	if (!relocate(w))
+		return false;
+	return write_vector(w, v + 1, 3, QUEUE_PREAMBLE_SIZE + w->written) &&
+	    write_vector(w, &first, 1, 0);
+}
+
+static bool
+make_durable(struct queue_writer *w)
+{
+	int error;
+
+	if (w->q->sync && fsync(w->fd) < 0)
+		return fail(w, "fsync", errno);
+	error = queue_dir_sync(w->q, w->dir);
+	return error ? fail(w, "directory sync", error) : true;
+}
+
+static bool
+check_envelope(struct queue_writer *w)
+{
+	if (!w->has_sender)
+		return fail(w, "envelope without a sender", EINVAL);
+	if (w->header.overflow || w->envelope.overflow)
+		return fail(w, "header or envelope", EFBIG);
+	return true;
+}
+
+enum queue_result
+queue_writer_commit(struct queue_writer *w, uint64_t *size, const char **why)
+{
+	if (w->finished)
+		return writer_result(w, why);
+	flags_from_body(w);
+	if (check_envelope(w) && write_all(w) && make_durable(w)) {
+		w->finished = true;
+		/* All is on disk: close has nothing left to lose. It gives the lock up. */
+		file_close(&w->fd);
+		if (size)
+			*size = w->header.len + 2 + w->body_length;
+	}
+	return writer_result(w, why);
+}
