@@ -12,21 +12,19 @@
 /* Logical lines of a table source: comments, blank lines, continuation; bounded length. */
 struct source_lines {
 	struct view rest;
-	unsigned line;       /* of the first line of the current entry */
+	unsigned line; /* of the first line of the current entry */
 	unsigned next_line;
-	struct buf text;     /* the entry */
+	struct buf text; /* the entry */
 };
 void source_lines_init(struct source_lines *s, struct view text);
 bool source_lines_next(struct source_lines *s);
 void source_lines_done(struct source_lines *s);
 
 /* "key whitespace value". False: *why (constant) says what is wrong. */
-bool map_entry_parse(struct view entry, struct view *key, struct view *value,
-    const char **why);
+bool map_entry_parse(struct view entry, struct view *key, struct view *value, const char **why);
 
 /* "name: value, value": the key unquoted, the value normalised to ", " between members. */
-bool alias_entry_parse(struct view entry, struct buf *key, struct buf *value,
-    const char **why);
+bool alias_entry_parse(struct view entry, struct buf *key, struct buf *value, const char **why);
 
 /* One member of an alias value: what kind of destination it is. */
 enum alias_kind { ALIAS_ADDRESS, ALIAS_FILE, ALIAS_COMMAND, ALIAS_INCLUDE };

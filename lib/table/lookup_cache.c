@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A hash of answers with a time of expiry. There is no order of use: entries live for a second or
- * two, so a full cache is simply emptied. A peer that asks for many names can make the cache
+ * A hash of answers with a time of expiry. There is no order of use: entries live for a second
+ * or two, so a full cache is simply emptied. A peer that asks for many names can make the cache
  * useless, never large.
  */
 #include "table/lookup_cache.h"

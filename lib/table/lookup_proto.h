@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The conversation "lookup/1" between a process that needs a table and the `tables` service: any
- * number of find messages on one connection, each followed by its answer.
+ * The conversation "lookup/1" between a process that needs a table and the `tables` service:
+ * any number of find messages on one connection, each followed by its answer.
  */
 #ifndef TABLE_LOOKUP_PROTO_H
 #define TABLE_LOOKUP_PROTO_H

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/view.h"
+#include "conf/match.h"
 #include "table/table.h"
 
 /* Why a table cannot answer. Lives in the table, so that callers may keep a pointer to it. */
@@ -27,8 +28,8 @@ struct table_type {
 	void (*close)(void *state);
 
 	/* key: 1..TABLE_KEY_MAX bytes, no NUL, folded for fixed keys. Appends to *value. */
-	enum table_result (*find)(void *state, struct view key, struct buf *value,
-	    struct table_error *e);
+	enum table_result (*find)(
+	    void *state, struct view key, struct buf *value, struct table_error *e);
 };
 
 extern const struct table_type table_type_lmdb;
@@ -41,6 +42,9 @@ extern const struct table_type table_type_cidr;
 extern const struct table_type table_type_regexp;
 extern const struct table_type table_type_pcre;
 extern const struct table_type table_type_proxy; /* open gets "type:name" of the other side */
+
+/* cidr_has, but an IPv6 network as wide as "::/0" holds no IPv4 address. */
+bool network_has(const struct cidr *net, const uint8_t address[16]);
 
 /* A whole source file into out; *e says why not. */
 bool table_read_file(const char *path, struct buf *out, struct table_error *e);
