@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Becoming somebody else for good. Every step is checked, and afterwards the process tries to
+ * get its rights back: when that works, something is wrong that no log line repairs, and it
+ * ends.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/view.h"
+#include "conf/conf.h"
+#include "service/sandbox.h"
+
+#define SUITE_USERS_MAX 16
+
+static struct passwd *
+user_find(const char *user)
+{
+	struct passwd *pw;
+
+	errno = 0;
+	pw = getpwnam(user);
+	if (!pw)
+		log_fatal("user %s: %s", user, errno ? strerror(errno) : "no such user");
+	if (pw->pw_uid == 0)
+		log_fatal("user %s is root: services need a user without rights", user);
+	return pw;
+}
+
+void
+sandbox_user(const struct conf *c, const char *user, struct sandbox_identity *out)
+{
+	const struct conf_values *v = conf_values_of(c);
+
+	out->change = true;
+	out->uid = user_find(user)->pw_uid;
+	out->gid = user_find(v->mail_owner)->pw_gid;
+}
+
+/* The parameters that name the suite's users; those unknown to lib/conf are passed over. */
+static const char *const user_parameters[] = {
+	"mail_owner",
+	"network_owner",
+	"auth_owner",
+	"tables_owner",
+};
+
+static size_t
+suite_uids(const struct conf *c, unsigned uids[SUITE_USERS_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(user_parameters); i++) {
+		const char *text = conf_text(c, user_parameters[i], NULL);
+		struct buf user = BUF_INIT(256);
+		char *why = NULL;
+		struct passwd *pw;
+
+		if (text && conf_expand(c, view_of(text), &user, &why) &&
+		    (pw = getpwnam(buf_str(&user))) != NULL)
+			uids[n++] = pw->pw_uid;
+		mem_free(why);
+		buf_done(&user);
+	}
+	return n;
+}
+
+/* The answer is asked for after the jail, where the user database is out of reach. */
+bool
+sandbox_uid_is_ours(const struct conf *c, unsigned uid)
+{
+	static unsigned uids[SUITE_USERS_MAX];
+	static size_t count;
+	static const struct conf *known;
+
+	if (known != c) {
+		count = suite_uids(c, uids);
+		known = c;
+	}
+	if (uid == 0 || uid == geteuid())
+		return true;
+	for (size_t i = 0; i < count; i++) {
+		if (uids[i] == uid)
+			return true;
+	}
+	return false;
+}
+
+static void
+enter_chroot(const char *directory)
+{
+	if (chroot(directory) < 0 || chdir("/") < 0)
+		log_fatal("chroot %s: %s", directory, strerror(errno));
+}
+
+static void
+verify(uid_t uid, gid_t gid)
+{
+	uid_t r, e, s;
+	gid_t rg, eg, sg;
+
+	if (getresuid(&r, &e, &s) < 0 || r != uid || e != uid || s != uid)
+		log_fatal("user id is not %u after setresuid", (unsigned)uid);
+	if (getresgid(&rg, &eg, &sg) < 0 || rg != gid || eg != gid || sg != gid)
+		log_fatal("group id is not %u after setresgid", (unsigned)gid);
+	if (setresuid(0, 0, 0) == 0 || seteuid(0) == 0 || setresgid(0, 0, 0) == 0)
+		log_fatal("root rights came back after they were given up");
+}
+
+void
+sandbox_become(const struct sandbox_identity *identity)
+{
+	if (identity->chroot_directory)
+		enter_chroot(identity->chroot_directory);
+	if (!identity->change)
+		return;
+	if (setgroups(0, NULL) < 0)
+		log_fatal("setgroups: %s", strerror(errno));
+	if (setresgid(identity->gid, identity->gid, identity->gid) < 0)
+		log_fatal("setresgid %u: %s", identity->gid, strerror(errno));
+	if (setresuid(identity->uid, identity->uid, identity->uid) < 0)
+		log_fatal("setresuid %u: %s", identity->uid, strerror(errno));
+	verify(identity->uid, identity->gid);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The queue directory and what must lie in it. The queue directory itself belongs to root, so
+ * nobody else can put a link in the place of a directory that root makes or repairs here; each
+ * is opened without following links and changed through the descriptor. Below the directories
+ * of mail_owner root touches nothing.
+ *
+ * private/ and public/ belong to root too, because only master makes sockets there. Services of
+ * all users reach private/ through mail_owner's group. public/ can be searched, not listed, by
+ * everybody: without set-gid programs, sendmail and mailq are whoever calls them, and the
+ * services there look at SO_PEERCRED.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master/master.h"
+
+enum owner { OWNER_ROOT, OWNER_MAIL };
+
+static const struct directory {
+	const char *name;
+	enum owner owner;
+	mode_t mode;
+} directories[] = {
+	{ "pid", OWNER_ROOT, 0755 },
+	{ "private", OWNER_ROOT, 0710 },
+	{ "public", OWNER_ROOT, 0711 },
+	{ "maildrop", OWNER_MAIL, 01733 }, /* files may be left, not listed or taken away */
+	{ "incoming", OWNER_MAIL, 0700 },
+	{ "deferred", OWNER_MAIL, 0700 },
+	{ "hold", OWNER_MAIL, 0700 },
+	{ "corrupt", OWNER_MAIL, 0700 },
+};
+
+struct owners {
+	uid_t root, mail;
+	gid_t mail_group;
+};
+
+static void
+owners_find(const struct conf_values *v, struct owners *o)
+{
+	struct passwd *pw;
+
+	o->root = geteuid();
+	o->mail = o->root;
+	o->mail_group = getegid();
+	if (!master.is_root)
+		return;
+	pw = getpwnam(v->mail_owner);
+	if (!pw)
+		log_fatal("mail_owner = %s: no such user", v->mail_owner);
+	if (pw->pw_uid == 0 || pw->pw_gid == 0)
+		log_fatal("mail_owner = %s: must not be root or in group root", v->mail_owner);
+	o->mail = pw->pw_uid;
+	o->mail_group = pw->pw_gid;
+}
+
+static void
+repair(int fd, const char *name, uid_t uid, gid_t gid, mode_t mode, bool is_new)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		log_fatal("%s: %s", name, strerror(errno));
+	if (st.st_uid != uid || (master.is_root && st.st_gid != gid)) {
+		if (!is_new)
+			log_warn("%s: owner was %ld:%ld, is now %ld:%ld", name, (long)st.st_uid,
+			    (long)st.st_gid, (long)uid, (long)gid);
+		if (fchown(fd, uid, master.is_root ? gid : (gid_t)-1) < 0)
+			log_fatal("%s: cannot change its owner: %s", name, strerror(errno));
+	}
+	if ((st.st_mode & 07777) != mode) {
+		if (!is_new)
+			log_warn("%s: mode was %04o, is now %04o", name,
+			    (unsigned)st.st_mode & 07777, (unsigned)mode);
+		if (fchmod(fd, mode) < 0)
+			log_fatal("%s: cannot change its mode: %s", name, strerror(errno));
+	}
+}
+
+static void
+make(const char *name, uid_t uid, gid_t gid, mode_t mode)
+{
+	bool is_new = mkdir(name, 0700) == 0;
+	int fd;
+
+	if (!is_new && errno != EEXIST)
+		log_fatal("mkdir %s: %s", name, strerror(errno));
+	fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		log_fatal("directory %s: %s", name, strerror(errno));
+	repair(fd, name, uid, gid, mode, is_new);
+	close(fd);
+}
+
+static void
+enter_queue(const char *name)
+{
+	struct stat st;
+
+	if (mkdir(name, 0755) < 0 && errno != EEXIST)
+		log_fatal("queue_directory %s: %s", name, strerror(errno));
+	if (chdir(name) < 0 || stat(".", &st) < 0)
+		log_fatal("queue_directory %s: %s", name, strerror(errno));
+	if (st.st_uid != geteuid())
+		log_fatal("queue_directory %s belongs to user id %ld, must be %ld", name,
+		    (long)st.st_uid, (long)geteuid());
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		log_fatal("queue_directory %s can be written by others than its owner", name);
+}
+
+void
+directories_prepare(const struct conf_values *v)
+{
+	struct owners o;
+
+	owners_find(v, &o);
+	enter_queue(v->queue_directory);
+	for (size_t i = 0; i < ARRAY_LEN(directories); i++) {
+		const struct directory *d = &directories[i];
+
+		make(d->name, d->owner == OWNER_MAIL ? o.mail : o.root, o.mail_group, d->mode);
+	}
+	make(v->data_directory, o.mail, o.mail_group, 0700);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The course of a master: everything that can be wrong is found before it detaches, so that the
+ * command that started it can show the reason and end with 1. Then the loop, until a signal.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master/master.h"
+#include "service/environment.h"
+#include "service/lock.h"
+#include "service/logging.h"
+#include "service/notify.h"
+
+struct master master = { .stderr_write = -1 };
+
+void
+master_set_environment(void)
+{
+	char *list = mem_printf(
+	    "%s { MAIL_CONFIG=%s }", master.values->import_environment, master.directory);
+	char **e;
+
+	/* Whatever the list says about it: services read the configuration that master read. */
+	master.environment = environment_new(list);
+	for (e = master.environment; *e && strncmp(*e, "MAIL_CONFIG=", 12) != 0; e++)
+		continue;
+	if (*e) {
+		mem_free(*e);
+		*e = mem_printf("MAIL_CONFIG=%s", master.directory);
+	}
+	mem_free(list);
+}
+
+static void
+read_configuration(const struct master_options *options)
+{
+	char *why = NULL;
+
+	master.directory = options->directory;
+	master.foreground = options->foreground;
+	master.verbose = options->verbose;
+	master.is_root = geteuid() == 0;
+	log_set_verbose(options->verbose);
+	list_init(&master.services);
+	list_init(&master.retired);
+	list_init(&master.processes);
+	master.conf = configuration_open(options->directory, &why);
+	if (!master.conf)
+		log_fatal("%s", why);
+	master.values = conf_values_of(master.conf);
+	master_set_environment();
+}
+
+static void
+read_services(void)
+{
+	char *why = NULL;
+
+	if (!configuration_services(master.conf, &master.services, &why))
+		log_fatal("%s", why);
+}
+
+static void
+warn_unprivileged(void)
+{
+	struct passwd *pw;
+
+	if (master.is_root)
+		return;
+	pw = getpwuid(geteuid());
+	log_warn("not started by root: all services and deliveries run as the one user %s",
+	    pw ? pw->pw_name : "without a name");
+}
+
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void
+open_sockets(void)
+{
+	list_for_each (link, &master.services) {
+		struct master_service *s = LIST_ITEM(link, struct master_service, link);
+
+		for (struct list *i = s->listeners.next; i != &s->listeners; i = i->next) {
+			char *why = NULL;
+
+			if (!listener_open(LIST_ITEM(i, struct listener, link), &why))
+				log_fatal("%s", why);
+		}
+	}
+}
+
+/* The command that waits for us may go on: its terminal is no longer ours. */
+static void
+detach(int ready_fd)
+{
+	int null;
+
+	if (!master.foreground) {
+		(void)setsid();
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (null < 0)
+			log_fatal("open /dev/null: %s", strerror(errno));
+		for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+			(void)dup2(null, fd);
+		close(null);
+	}
+	if (ready_fd >= 0) {
+		(void)!write(ready_fd, "ok", 2);
+		close(ready_fd);
+	}
+}
+
+static void
+watch_signals(void)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	task_on_signal(SIGCHLD, processes_reap, NULL);
+	task_on_signal(SIGHUP, master_reload, NULL);
+	task_on_signal(SIGTERM, master_stop, NULL);
+	task_on_signal(SIGINT, master_stop, NULL);
+	task_on_signal(SIGQUIT, master_abort, NULL);
+	task_on_signal(SIGUSR1, master_reopen_log, NULL);
+}
+
+static void
+start_services(void)
+{
+	master.state = MASTER_RUNNING;
+	list_for_each (link, &master.services)
+		master_service_start(LIST_ITEM(link, struct master_service, link));
+}
+
+static void
+release(void)
+{
+	reload_done();
+	list_for_each_safe (link, next, &master.services) {
+		struct master_service *s = LIST_ITEM(link, struct master_service, link);
+
+		master_service_free(&s);
+	}
+	stderr_done();
+	task_done();
+	environment_free(&master.environment);
+	conf_free(&master.conf);
+}
+
+static int
+check_only(void)
+{
+	warn_unprivileged();
+	directories_prepare(master.values);
+	read_services();
+	release();
+	return 0;
+}
+
+int
+master_run(const struct master_options *options)
+{
+	read_configuration(options);
+	umask(022);
+	task_init();
+	if (options->check_only)
+		return check_only();
+	if (strcmp(master.values->maillog_file, "/dev/stdout") == 0 && !master.foreground)
+		log_fatal("maillog_file = /dev/stdout needs start-fg");
+	directories_prepare(master.values);
+	lock_take();
+	logging_open(master.values, "master", LOGGING_START);
+	warn_unprivileged();
+	raise_descriptor_limit();
+	read_services();
+	open_sockets();
+	watch_signals();
+	stderr_start();
+	log_info("daemon started -- version %s, configuration %s", master.values->mail_version,
+	    master.directory);
+	detach(options->ready_fd);
+	logging_quiet();
+	start_services();
+	notify_ready();
+	task_run();
+	release();
+	return 0;
+}
