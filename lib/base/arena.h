@@ -18,9 +18,12 @@ struct arena {
 	size_t used; /* bytes handed out since the last reset */
 };
 
-#define ARENA_INIT { 0 }
+#define ARENA_INIT                                                                             \
+	{                                                                                      \
+		0                                                                              \
+	}
 
-void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned for any type */
+void *arena_alloc(struct arena *a, size_t n);    /* zeroed, aligned for any type */
 char *arena_dup(struct arena *a, struct view v); /* NUL-terminated */
 struct view arena_view(struct arena *a, struct view v);
 char *arena_printf(struct arena *a, const char *format, ...)

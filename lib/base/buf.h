@@ -23,11 +23,14 @@ struct buf {
 };
 
 /* An initialiser for a buffer of at most `maximum` bytes; nothing is allocated yet. */
-#define BUF_INIT(maximum) { .max = (maximum) }
+#define BUF_INIT(maximum)                                                                      \
+	{                                                                                      \
+		.max = (maximum)                                                               \
+	}
 
 void buf_init(struct buf *b, size_t max);
-void buf_done(struct buf *b); /* frees; the buffer may be used again */
-void buf_clear(struct buf *b); /* empties, keeps the memory */
+void buf_done(struct buf *b);   /* frees; the buffer may be used again */
+void buf_clear(struct buf *b);  /* empties, keeps the memory */
 void buf_shrink(struct buf *b); /* gives the memory of an empty buffer back */
 
 bool buf_append(struct buf *b, const void *p, size_t n);

@@ -11,9 +11,9 @@
 typedef int64_t nanoseconds;  /* monotonic, or a span */
 typedef int64_t microseconds; /* wall clock since 1970, or a span */
 
-#define MILLISECOND     ((nanoseconds)1000000)
-#define SECOND          ((nanoseconds)1000000000)
-#define DEADLINE_NEVER  INT64_MAX
+#define MILLISECOND    ((nanoseconds)1000000)
+#define SECOND         ((nanoseconds)1000000000)
+#define DEADLINE_NEVER INT64_MAX
 
 nanoseconds clock_now(void);
 microseconds clock_wall(void);

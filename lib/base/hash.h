@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A map from byte strings to pointers, hashed with SipHash-2-4 under a key drawn at process
- * start, so that a peer cannot choose colliding names. Keys are copied; values are the caller's.
+ * start, so that a peer cannot choose colliding names. Keys are copied; values are the
+ * caller's.
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An intrusive doubly linked ring. A struct list is both the head and the link in each member. */
+/* An intrusive doubly linked ring. A struct list is both the head and a link in each member. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
@@ -67,12 +67,12 @@ list_pop(struct list *head)
 	return item;
 }
 
-#define list_for_each(var, head) \
+#define list_for_each(var, head)                                                               \
 	for (struct list *var = (head)->next; var != (head); var = var->next)
 
 /* The current member may be removed in the body. */
-#define list_for_each_safe(var, tmp, head)                                           \
-	for (struct list *var = (head)->next, *tmp = var->next; var != (head);       \
+#define list_for_each_safe(var, tmp, head)                                                     \
+	for (struct list *var = (head)->next, *tmp = var->next; var != (head);                 \
 	     var = tmp, tmp = var->next)
 
 #define LIST_ITEM(link, type, member) CONTAINER_OF(link, type, member)

@@ -170,13 +170,14 @@ fd_send(int fd, struct view line)
 }
 
 static bool
-line_send(struct scratch *s, enum log_target target, enum log_level level, struct view text)
+line_send(struct scratch *s, enum log_target target, enum log_level level, struct view text,
+    bool may_wait)
 {
 	struct buf line = line_build(s, target, level, text);
 
 	switch (target) {
 	case LOG_TO_SYSLOG:
-		return log_syslog_send(buf_view(&line), atomic_load(&lost) == 0);
+		return log_syslog_send(buf_view(&line), may_wait);
 	case LOG_TO_FD:
 		return fd_send(state.fd, buf_view(&line));
 	case LOG_TO_STDERR:
@@ -186,7 +187,10 @@ line_send(struct scratch *s, enum log_target target, enum log_level level, struc
 	return true;
 }
 
-/* Says how many lines were lost, once the log takes lines again. */
+/*
+ * Says how many lines were lost, once the log takes lines again. Until then nobody waits for
+ * it: the first lost line has cost time enough.
+ */
 static bool
 tell_lost(struct scratch *s)
 {
@@ -197,7 +201,7 @@ tell_lost(struct scratch *s)
 	if (count == 0)
 		return true;
 	n = snprintf(text, sizeof(text), "warning: %lu log lines were lost", count);
-	if (line_send(s, state.target, LOG_WARN_, (struct view){ text, (size_t)n }))
+	if (line_send(s, state.target, LOG_WARN_, (struct view){ text, (size_t)n }, false))
 		return true;
 	atomic_fetch_add(&lost, count);
 	return false;
@@ -218,8 +222,9 @@ log_line(enum log_level level, const char *format, va_list ap)
 		more = snprintf(s->raw + n, sizeof(s->raw) - n, "%s", format);
 	n = n + (size_t)more < sizeof(s->raw) ? n + (size_t)more : sizeof(s->raw) - 1;
 	if (state.also_stderr && state.target != LOG_TO_STDERR)
-		line_send(s, LOG_TO_STDERR, level, (struct view){ s->raw, n });
-	if (!tell_lost(s) || !line_send(s, state.target, level, (struct view){ s->raw, n }))
+		line_send(s, LOG_TO_STDERR, level, (struct view){ s->raw, n }, false);
+	if (!tell_lost(s) ||
+	    !line_send(s, state.target, level, (struct view){ s->raw, n }, true))
 		atomic_fetch_add(&lost, 1);
 	errno = saved;
 }

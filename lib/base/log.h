@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one way to the log. Every line is "tag[pid]: [severity: ]text": to syslog (facility mail),
- * to a file or descriptor, or both. Bytes outside printable ASCII and valid printable UTF-8 are
- * shown as octal escapes (\ooo), and a line is cut at LOG_LINE_MAX bytes; formats are
- * constant, so text from outside is always an argument. Safe to call before log_open: lines then
- * go to standard error. There a line is "tag: [severity: ]text", as commands print it. Lines may
- * come from any thread; the setters belong to start-up. A log that does not take a line delays
- * the caller some milliseconds at most, then the line is lost, and the next that gets through
- * is preceded by one that tells how many were.
+ * The one way to the log. Every line is "tag[pid]: [severity: ]text": to syslog (facility
+ * mail), to a file or descriptor, or both. Bytes outside printable ASCII and valid printable
+ * UTF-8 are shown as octal escapes (\ooo), and a line is cut at LOG_LINE_MAX bytes; formats are
+ * constant, so text from outside is always an argument. Safe to call before log_open: lines
+ * then go to standard error. There a line is "tag: [severity: ]text", as commands print it.
+ * Lines may come from any thread; the setters belong to start-up. A log that does not take a
+ * line delays the caller some milliseconds at most, then the line is lost, and the next that
+ * gets through is preceded by one that tells how many were.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -22,7 +22,7 @@ enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARN_, LOG_ERROR_, LOG_FATAL_ };
 enum log_target {
 	LOG_TO_STDERR, /* the state before log_open */
 	LOG_TO_SYSLOG,
-	LOG_TO_FD,     /* lines with an RFC 3164 time and the host name in front */
+	LOG_TO_FD, /* lines with an RFC 3164 time and the host name in front */
 };
 
 /*
@@ -35,7 +35,7 @@ void log_set_hostname(const char *name);
 void log_set_verbose(int level); /* log_debug prints when level > 0 */
 int log_verbose(void);
 
-/* Opens the connection to the syslog socket at once, for a process that is about to be chrooted. */
+/* Opens the connection to the syslog socket at once, for a process about to be chrooted. */
 void log_connect(void);
 
 /* The syslog socket, for a process that closes all others, or -1. */

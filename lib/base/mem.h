@@ -28,8 +28,8 @@ void mem_free(void *p);
 /* printf into a new string. */
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-#define NEW(type)       ((type *)mem_zero(1, sizeof(type)))
-#define ARRAY_LEN(a)    (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define NEW(type)                       ((type *)mem_zero(1, sizeof(type)))
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
+#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

@@ -16,11 +16,11 @@ struct view {
 	size_t n;
 };
 
-#define VIEW(literal)   ((struct view){ "" literal, sizeof(literal) - 1 })
-#define VIEW_NONE       ((struct view){ NULL, 0 })
+#define VIEW(literal) ((struct view){ "" literal, sizeof(literal) - 1 })
+#define VIEW_NONE     ((struct view){ NULL, 0 })
 
 /* For printf: "%.*s" with VIEW_ARG(v); what is beyond INT_MAX bytes is not printed. */
-#define VIEW_ARG(v)     (int)((v).n < INT_MAX ? (v).n : INT_MAX), (v).n ? (v).p : ""
+#define VIEW_ARG(v) (int)((v).n < INT_MAX ? (v).n : INT_MAX), (v).n ? (v).p : ""
 
 static inline struct view
 view_of(const char *s)
