@@ -3,8 +3,8 @@
  * main.cf: the raw settings as read, their expansion, and the typed values of all parameters.
  *
  * The list of parameters is lib/conf/parameters.def: one row each. From it come the fields of
- * struct conf_values (named as the parameter; a name that starts with a digit has "p" in front),
- * the defaults, bounds and units, postconf's output and the manual page.
+ * struct conf_values (named as the parameter; a name that starts with a digit has "p" in
+ * front), the defaults, bounds and units, postconf's output and the manual page.
  *
  * Order of use: conf_open reads main.cf, conf_set applies the -o options of master.cf,
  * conf_evaluate expands and converts everything. After that a struct conf never changes.
@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/view.h"
 
-#define CONF_DEFAULT_DIRECTORY_NAME "postern" /* below the system configuration directory */
+#define CONF_DEFAULT_DIRECTORY_NAME "postern"     /* below the system configuration directory */
 #define CONF_LINE_MAX               (1024 * 1024) /* bytes of one logical line */
 #define CONF_VALUE_MAX              (1024 * 1024) /* bytes of one expanded value */
 #define CONF_RECURSION_MAX          20            /* $name inside the value of $name ... */
@@ -36,9 +36,10 @@ enum conf_type {
 };
 
 enum conf_status {
-	CONF_WORKS,   /* a program reads it and a test shows its effect */
-	CONF_IGNORED, /* accepted, deliberately without effect; the text says why */
-	CONF_NOT_YET, /* known, read by nobody so far */
+	CONF_WORKS,    /* a program reads it and a test shows its effect */
+	CONF_IGNORED,  /* accepted, deliberately without effect; the text says why */
+	CONF_NOT_YET,  /* known, read by nobody so far */
+	CONF_OLD_NAME, /* works through the default of the parameter that replaced it */
 };
 
 /* One row of parameters.def. */
@@ -46,11 +47,11 @@ struct conf_parameter {
 	const char *name;
 	enum conf_type type;
 	const char *default_text; /* as postconf -d shows it; $name is expanded */
-	long long min, max;       /* int, long: value; time: seconds; string: length; max 0: none */
-	char unit;                /* time: the default unit s m h d w, otherwise 0 */
+	long long min, max; /* int, long: value; time: seconds; string: length; max 0: none */
+	char unit;          /* time: the default unit s m h d w, otherwise 0 */
 	enum conf_status status;
-	const char *text;         /* one line for the manual */
-	size_t offset;            /* of the field in struct conf_values */
+	const char *text; /* one line for the manual */
+	size_t offset;    /* of the field in struct conf_values */
 };
 
 struct conf_values {
@@ -60,7 +61,7 @@ struct conf_values {
 #define CONF_FIELD_TIME(field)   nanoseconds field;
 #define CONF_FIELD_STRING(field) const char *field;
 #define CONF_FIELD_RAW(field)    const char *field;
-#define PARAMETER(field, name, type, default_text, min, max, unit, status, text)              \
+#define PARAMETER(field, name, type, default_text, min, max, unit, status, text)               \
 	CONF_FIELD_##type(field)
 #include "conf/parameters.def"
 #undef PARAMETER
@@ -70,9 +71,19 @@ extern const struct conf_parameter conf_parameters[];
 extern const size_t conf_parameter_count;
 
 /*
- * Reads DIR/main.cf. NULL when it cannot be read or parsed: *why (heap, caller frees) names file,
- * line and what to do. Oddities that Postfix accepts with a warning (a name set twice) are logged
- * as warnings unless quiet.
+ * Parameters of one transport or service, TRANSPORT_suffix (services.def); offset is unused and
+ * name is the suffix.
+ */
+extern const struct conf_parameter conf_service_parameters[];
+extern const size_t conf_service_parameter_count;
+
+/* Why a name that Postfix has removed is not known any more (removed.def), or NULL. */
+const char *conf_removed_find(const char *name);
+
+/*
+ * Reads DIR/main.cf. NULL when it cannot be read or parsed: *why (heap, caller frees) names
+ * file, line and what to do. Oddities that Postfix accepts with a warning (a name set twice)
+ * are logged as warnings unless quiet.
  */
 struct conf *conf_open(const char *dir, bool quiet, char **why);
 
@@ -87,15 +98,15 @@ const char *conf_directory(const struct conf *c);
 void conf_set(struct conf *c, const char *name, const char *value);
 
 /*
- * Expands and converts all parameters. False: *why (heap) names the parameter, its text and what
- * would be right. The strings in *conf_values_of live as long as the struct conf.
+ * Expands and converts all parameters. False: *why (heap) names the parameter, its text and
+ * what would be right. The strings in *conf_values_of live as long as the struct conf.
  */
 bool conf_evaluate(struct conf *c, char **why);
 const struct conf_values *conf_values_of(const struct conf *c);
 
 /*
- * The text behind any name: main.cf or -o, else the default of a known parameter, else NULL. Not
- * expanded. *is_default may be NULL.
+ * The text behind any name: main.cf or -o, else the default of a known parameter, else NULL.
+ * Not expanded. *is_default may be NULL.
  */
 const char *conf_text(const struct conf *c, const char *name, bool *is_default);
 
@@ -115,11 +126,12 @@ bool conf_expand_with(const struct conf *c, conf_lookup_fn *lookup, void *contex
     struct view text, struct buf *out, char **why);
 
 /*
- * Per-service parameters: TRANSPORT_suffix when set, else the default that belongs to the suffix
+ * Per-service parameters: TRANSPORT_suffix when set, else the default that belongs to the
+ * suffix
  * ($default_suffix). False with *why when the text is malformed or out of bounds.
  */
-bool conf_transport_int(const struct conf *c, const char *transport, const char *suffix,
-    int *out, char **why);
+bool conf_transport_int(
+    const struct conf *c, const char *transport, const char *suffix, int *out, char **why);
 bool conf_transport_time(const struct conf *c, const char *transport, const char *suffix,
     nanoseconds *out, char **why);
 bool conf_transport_text(const struct conf *c, const char *transport, const char *suffix,
@@ -128,6 +140,16 @@ bool conf_transport_text(const struct conf *c, const char *transport, const char
 /* Conversions, for per-service names and tests. */
 bool conf_parse_bool(struct view text, bool *out);
 bool conf_parse_time(struct view text, char default_unit, nanoseconds *out);
+
+/*
+ * Where the value of a name comes from, for error messages: "FILE, line N", "-o option" or
+ * "default".
+ */
+void conf_where(const struct conf *c, const char *name, struct buf *out);
+
+/* What conf_open and conf_evaluate had to say short of an error, without "warning: ". */
+size_t conf_warning_count(const struct conf *c);
+const char *conf_warning(const struct conf *c, size_t index);
 
 /* All names set in main.cf or by -o, in file order: for postconf -n. */
 size_t conf_set_count(const struct conf *c);

@@ -12,7 +12,8 @@
 
 #include "base/view.h"
 
-/* A network: IPv4 in the last four bytes of the IPv4-mapped form, so one compare serves both. */
+/* A network: IPv4 in the last four bytes of the IPv4-mapped form, so one compare serves both.
+ */
 struct cidr {
 	uint8_t address[16];
 	unsigned prefix; /* 0..128 */
