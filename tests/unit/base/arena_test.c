@@ -36,8 +36,8 @@ pieces_are_apart(void **state)
 	(void)state;
 	enum { COUNT = 600 };
 	struct arena a = ARENA_INIT;
-	unsigned char *pieces[COUNT];
-	size_t sizes[COUNT];
+	static unsigned char *pieces[COUNT];
+	static size_t sizes[COUNT];
 	size_t sum = 0;
 
 	for (int round = 0; round < 3; round++) {

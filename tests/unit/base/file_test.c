@@ -92,7 +92,7 @@ static void *
 drain(void *arg)
 {
 	int fd = *(int *)arg;
-	char bytes[4096];
+	char bytes[2048];
 	size_t total = 0;
 	ssize_t n;
 

@@ -139,7 +139,7 @@ iteration_sees_each_once(void **state)
 	enum { KEYS = 1000 };
 	struct hash *h = hash_new();
 	struct hash_iter it = { 0 };
-	int seen[KEYS] = { 0 };
+	static int seen[KEYS];
 	char text[16];
 
 	for (size_t i = 0; i < KEYS; i++)
@@ -163,8 +163,8 @@ removal_while_iterating(void **state)
 	enum { KEYS = 1000 };
 	struct hash *h = hash_new();
 	struct hash_iter it = { 0 };
-	int seen[KEYS] = { 0 };
-	int gone[KEYS] = { 0 };
+	static int seen[KEYS];
+	static int gone[KEYS];
 	char text[16];
 
 	for (size_t i = 0; i < KEYS; i++)

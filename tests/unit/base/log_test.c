@@ -538,8 +538,8 @@ static void
 log_to_stuck_reader(void *arg)
 {
 	enum { TOTAL = 5000 };
+	static char line[LOG_LINE_MAX + 300];
 	struct reader *r = arg;
-	char line[LOG_LINE_MAX + 300];
 	nanoseconds start = clock_now();
 	unsigned long lost = 0;
 	int received = 0;
