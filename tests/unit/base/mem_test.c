@@ -119,7 +119,15 @@ overflow_is_no_memory(void **state)
 }
 
 /* The sanitizers replace the allocator and end the process in their own way. */
-#ifndef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__)
+#define OWN_ALLOCATOR 0
+#elif defined(__has_feature)
+#define OWN_ALLOCATOR !__has_feature(address_sanitizer)
+#else
+#define OWN_ALLOCATOR 1
+#endif
+
+#if OWN_ALLOCATOR
 
 static void
 zero_overflow(void)
@@ -156,7 +164,7 @@ main(void)
 		cmocka_unit_test(resize_keeps),
 		cmocka_unit_test(copies_are_terminated),
 		cmocka_unit_test(overflow_is_no_memory),
-#ifndef __SANITIZE_ADDRESS__
+#if OWN_ALLOCATOR
 		cmocka_unit_test(exhaustion_ends_the_process),
 #endif
 	};
