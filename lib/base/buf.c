@@ -49,7 +49,8 @@ buf_shrink(struct buf *b)
 }
 
 /* Room for n more bytes and the NUL, out of line: most appends find it there. */
-static bool __attribute__((noinline)) buf_grow(struct buf *b, size_t n)
+static __attribute__((noinline)) bool
+buf_grow(struct buf *b, size_t n)
 {
 	size_t max = b->max < SIZE_LIMIT ? b->max : SIZE_LIMIT;
 	size_t size;

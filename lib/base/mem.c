@@ -13,7 +13,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static void __attribute__((noreturn, cold)) mem_exhausted(void)
+static __attribute__((noreturn, cold)) void
+mem_exhausted(void)
 {
 	static const char text[] = "fatal: out of memory\n";
 	ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);

@@ -61,6 +61,28 @@ pieces_are_apart(void **state)
 	}
 }
 
+/* Enough small pieces for blocks of every size. */
+static void
+many_small_pieces(void **state)
+{
+	(void)state;
+	struct arena a = ARENA_INIT;
+	uint32_t *first = arena_alloc(&a, sizeof(*first));
+	uint32_t **last = &first;
+
+	*first = 0;
+	for (uint32_t i = 1; i < 20000; i++) {
+		uint32_t **piece = arena_alloc(&a, 40);
+
+		assert_true(**last == i - 1);
+		*piece = arena_alloc(&a, sizeof(**piece));
+		**piece = i;
+		last = piece;
+	}
+	assert_int_equal(*first, 0);
+	arena_reset(&a);
+}
+
 static void
 empty_pieces_differ(void **state)
 {
@@ -132,6 +154,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unused_holds_nothing),
 		cmocka_unit_test(pieces_are_apart),
+		cmocka_unit_test(many_small_pieces),
 		cmocka_unit_test(empty_pieces_differ),
 		cmocka_unit_test(copies),
 		cmocka_unit_test(printing),
