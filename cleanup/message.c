@@ -12,8 +12,11 @@
 #include "base/mem.h"
 #include "cleanup/cleanup.h"
 #include "ipc/ipc_pool.h"
+#include "mail/address.h"
+#include "mail/header.h"
 #include "proto/queuectl.h"
 #include "queue/attributes.h"
+#include "route/route.h"
 #include "task/task.h"
 
 #define ANNOUNCE_TIME (5 * SECOND)
@@ -208,6 +211,17 @@ message_content(struct message *m, struct view bytes)
 }
 
 static void
+sender_store(struct message *m)
+{
+	struct buf sender = BUF_INIT(2 * ADDRESS_MAX);
+
+	if (m->facts.sender.n)
+		route_standard_form(cleanup.conf, m->facts.sender, &sender);
+	queue_writer_sender(m->writer, buf_view(&sender));
+	buf_done(&sender);
+}
+
+static void
 envelope_finish(struct message *m)
 {
 	const struct submit_begin *f = &m->facts;
@@ -226,6 +240,7 @@ envelope_finish(struct message *m)
 		{ ATTR_ENCODING, f->is_8bit ? VIEW("8bit") : VIEW_NONE },
 	};
 
+	sender_store(m);
 	for (size_t i = 0; i < ARRAY_LEN(attributes); i++)
 		if (attributes[i].value.n)
 			queue_writer_attribute(

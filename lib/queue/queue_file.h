@@ -67,6 +67,13 @@ struct queue_writer;
  */
 struct queue_writer *queue_writer_new(struct queue *q, enum queue_place place);
 const char *queue_writer_id(const struct queue_writer *w);
+
+/*
+ * Takes an id that the receiver drew with queue_id_new, and its time as the arrival, in place
+ * of the writer's own. False, and nothing changed, when it is no id or its time is more than a
+ * day from now. A commit under an id that exists fails.
+ */
+bool queue_writer_set_id(struct queue_writer *w, struct view id);
 microseconds queue_writer_arrival(const struct queue_writer *w);
 void queue_writer_set_place(struct queue_writer *w, enum queue_place place);
 void queue_writer_add_flags(struct queue_writer *w, unsigned flags);

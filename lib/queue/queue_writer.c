@@ -33,6 +33,7 @@
 #define BODY_BUFFER  65536
 #define ONE_PAGE     4096
 #define CREATE_TRIES 3
+#define ID_DRIFT_MAX ((microseconds)86400 * 1000000)
 
 struct queue_writer {
 	struct queue *q;
@@ -76,6 +77,22 @@ const char *
 queue_writer_id(const struct queue_writer *w)
 {
 	return w->id;
+}
+
+bool
+queue_writer_set_id(struct queue_writer *w, struct view id)
+{
+	microseconds arrival, difference;
+
+	if (id.n >= QUEUE_ID_SIZE || !queue_id_time(id, &arrival))
+		return false;
+	difference = arrival - w->arrival;
+	if (difference > ID_DRIFT_MAX || difference < -ID_DRIFT_MAX)
+		return false;
+	w->arrival = arrival;
+	memcpy(w->id, id.p, id.n);
+	w->id[id.n] = '\0';
+	return true;
 }
 
 microseconds
