@@ -97,7 +97,8 @@ convert_time(
 	return false;
 }
 
-/* An empty default with a minimum of 1 is for a program that cannot work without: its affair. */
+/* An empty default with a minimum of 1 is for a program that cannot work without: its affair.
+ */
 static bool
 check_length(const struct conf_parameter *p, struct view text, struct buf *problem)
 {

@@ -30,12 +30,15 @@ struct master_entry {
 	int wakeup;          /* seconds; 0: never */
 	bool wakeup_if_used; /* "60?" */
 	int max_processes;   /* maxproc column; -1: "-" (the default), 0: no limit */
-	bool is_private_default, is_unprivileged_default, is_chroot_default; /* column is "-" */
-	char *program;                                                       /* "smtpd" */
-	char **arguments; /* program arguments without -o, -v; NULL-terminated */
+	bool is_private_default, is_unprivileged_default; /* column is "-" */
+	bool is_chroot_default, is_wakeup_default;
+	char *program;    /* "smtpd" */
+	char **arguments; /* program arguments without -o, -v, -D; NULL-terminated */
 	size_t argument_count;
 	struct master_option *options; /* -o, in order */
 	size_t option_count;
+	char **words; /* all that follows the program, braces removed: for postconf */
+	size_t word_count;
 	int verbose; /* number of -v */
 	bool debug;  /* -D */
 	char *host;  /* inet: "" when absent; IPv6 without brackets */
@@ -46,6 +49,8 @@ struct master_entry {
 struct master_cf {
 	struct master_entry *entries;
 	size_t count;
+	char **warnings; /* also logged unless quiet */
+	size_t warning_count;
 };
 
 /*
@@ -59,5 +64,8 @@ struct master_cf *master_cf_parse(
 void master_cf_free(struct master_cf **m);
 const struct master_entry *master_cf_find(
     const struct master_cf *m, const char *name, enum master_type type);
+
+/* "inet", "unix" and so on. */
+const char *master_type_name(enum master_type type);
 
 #endif
