@@ -19,6 +19,25 @@ function(postern_library name)
   endif()
   add_library(postern_${name} STATIC ${sources})
   target_link_libraries(postern_${name} PUBLIC ${arg_LINK})
+  if(name STREQUAL "task")
+    postern_task_switch(${sources})
+  endif()
+endfunction()
+
+# The switch that POSTERN_SWITCH names, and for the tests a library with the portable one.
+function(postern_task_switch)
+  string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
+  if(POSTERN_SWITCH STREQUAL "ucontext")
+    target_compile_definitions(postern_task PRIVATE TASK_SWITCH_UCONTEXT)
+  elseif(NOT POSTERN_SWITCH STREQUAL "auto" AND NOT POSTERN_SWITCH STREQUAL processor
+      AND NOT "${POSTERN_SWITCH}:${processor}" STREQUAL "x86_64:amd64"
+      AND NOT "${POSTERN_SWITCH}:${processor}" STREQUAL "aarch64:arm64")
+    message(FATAL_ERROR "POSTERN_SWITCH=${POSTERN_SWITCH} on ${processor}")
+  endif()
+  get_target_property(link postern_task LINK_LIBRARIES)
+  add_library(postern_task_ucontext STATIC EXCLUDE_FROM_ALL ${ARGN})
+  target_compile_definitions(postern_task_ucontext PUBLIC TASK_SWITCH_UCONTEXT)
+  target_link_libraries(postern_task_ucontext PUBLIC ${link})
 endfunction()
 
 # postern_daemon(NAME LINK targets...): NAME/*.c, main.c apart so that tests link the rest
@@ -74,5 +93,14 @@ function(postern_unit_tests)
         ${CMAKE_BINARY_DIR}/unit)
     add_test(NAME unit/${folder}/${stem} COMMAND ${target})
     set_tests_properties(unit/${folder}/${stem} PROPERTIES TIMEOUT 120)
+    if(folder STREQUAL "task")
+      add_executable(${target}_ucontext ${test})
+      target_link_libraries(${target}_ucontext PRIVATE postern_task_ucontext
+          PkgConfig::CMOCKA)
+      set_target_properties(${target}_ucontext PROPERTIES RUNTIME_OUTPUT_DIRECTORY
+          ${CMAKE_BINARY_DIR}/unit)
+      add_test(NAME unit/task_ucontext/${stem} COMMAND ${target}_ucontext)
+      set_tests_properties(unit/task_ucontext/${stem} PROPERTIES TIMEOUT 120)
+    endif()
   endforeach()
 endfunction()

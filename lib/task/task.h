@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tasks: stackful coroutines on one event loop. Code in a task is written as if it blocked; each
- * wait gives the loop to the others. One loop per process, in the thread that called task_init.
+ * Tasks: stackful coroutines on one event loop. Code in a task is written as if it blocked;
+ * each wait gives the loop to the others. One loop per process, in the thread that called
+ * task_init.
  *
  * Waits return TASK_OK, TASK_TIMEOUT (the deadline passed) or TASK_CANCELLED (somebody called
- * task_cancel on the waiting task). Cancellation is sticky: every later wait of that task returns
- * TASK_CANCELLED at once, and its code unwinds by returning. Every wait has a deadline
- * (base/clock.h); DEADLINE_NEVER is for servers' accept loops. No lock may be held across a wait.
+ * task_cancel on the waiting task). Cancellation is sticky: every later wait of that task
+ * returns TASK_CANCELLED at once, and its code unwinds by returning. Every wait has a deadline
+ * (base/clock.h); DEADLINE_NEVER is for servers' accept loops. No lock may be held across a
+ * wait.
  */
 #ifndef TASK_TASK_H
 #define TASK_TASK_H
@@ -23,22 +25,44 @@ enum task_result { TASK_OK, TASK_TIMEOUT, TASK_CANCELLED };
 
 struct task;
 
-/* The loop. task_init comes first (after any fork); task_done ends what task_init began. */
+/*
+ * The loop. task_init comes first (after any fork); task_done ends what task_init began.
+ *
+ * Outside any task (in a command, or before task_run) task_wait_fd, task_sleep and what is made
+ * of them, streams and lib/ipc included, block the thread, with or without task_init; the other
+ * waits are for tasks only. A handler must not wait at all.
+ */
 void task_init(void);
 void task_done(void);
 
 /*
+ * In a child that was forked from a running loop: drops the loop without touching what it
+ * shares with the parent; signals that had a handler get the default action. The child is
+ * outside any task from here on, though it may be on a task's stack, and ends by _exit.
+ */
+void task_forget(void);
+
+/*
+ * Tells the kernel now which descriptors are no longer waited for. Needed only before closing
+ * one that another process keeps open (a listening socket, something inherited) and that a task
+ * has waited for; task_watch_free does it itself.
+ */
+void task_flush_events(void);
+
+/*
  * Runs until task_stop was called or no task and no handler is left. Called from main, outside
- * any task. With a stop, remaining tasks are cancelled and run to their end.
+ * any task. With a stop, remaining tasks are cancelled and run to their end; so are tasks that
+ * start later. Tasks that all wait for conditions, with nothing left that could signal one, are
+ * cancelled too.
  */
 void task_run(void);
 void task_stop(void);
 
 /*
- * Starts fn(argument) on its own stack at the next turn of the loop. NULL when no stack could be
- * had (then nothing was started and the caller refuses the work). The handle stays valid until
- * the task has returned AND task_release was called; most callers release at once (detached).
- * name is a constant for diagnostics.
+ * Starts fn(argument) on its own stack at the next turn of the loop. NULL when no stack could
+ * be had (then nothing was started and the caller refuses the work). The handle stays valid
+ * until the task has returned AND task_release was called; most callers release at once
+ * (detached). name is a constant for diagnostics.
  */
 struct task *task_start(const char *name, void (*fn)(void *argument), void *argument);
 void task_release(struct task *t);
@@ -50,9 +74,13 @@ bool task_spawn(const char *name, void (*fn)(void *argument), void *argument);
 enum task_result task_join(struct task *t, nanoseconds deadline);
 
 void task_cancel(struct task *t);
-bool task_is_cancelled(void); /* the current task */
+bool task_is_cancelled(void);    /* the current task */
 struct task *task_current(void); /* NULL outside any task */
+const char *task_name(const struct task *t);
 size_t task_count(void); /* tasks started and not yet returned */
+
+/* What a wait would return at once: cancelled, beyond a deadline, or TASK_OK. Never waits. */
+enum task_result task_check(nanoseconds deadline);
 
 /*
  * Narrows every wait of the current task: no wait lasts beyond this point, whatever its own
@@ -62,9 +90,10 @@ nanoseconds task_set_deadline(nanoseconds deadline);
 
 enum task_result task_sleep(nanoseconds span);
 enum task_result task_sleep_until(nanoseconds deadline); /* TASK_OK when the time has come */
-void task_yield(void); /* to the end of the ready queue */
+void task_yield(void);                                   /* to the end of the ready queue */
 
-/* Waits for a descriptor. Error and hang-up count as both. The descriptor stays the caller's. */
+/* Waits for a descriptor. Error and hang-up count as both. The descriptor stays the caller's.
+ */
 enum task_wait { TASK_READ = 1, TASK_WRITE = 2 };
 enum task_result task_wait_fd(int fd, enum task_wait what, nanoseconds deadline);
 
@@ -86,7 +115,10 @@ void task_limit_init(struct task_limit *l, size_t count);
 enum task_result task_limit_take(struct task_limit *l, nanoseconds deadline);
 void task_limit_give(struct task_limit *l);
 
-/* A bounded queue of pointers between tasks. close wakes all; get then drains and returns NULL. */
+/*
+ * A bounded queue of pointers between tasks, served in order of arrival on both sides. close
+ * wakes all; get then drains and returns TASK_OK with NULL, put returns TASK_CANCELLED.
+ */
 struct task_queue;
 struct task_queue *task_queue_new(size_t max);
 void task_queue_free(struct task_queue **q); /* no task waits in it */
@@ -104,14 +136,16 @@ size_t task_queue_count(const struct task_queue *q);
  */
 void task_offload(void (*fn)(void *argument), void *argument);
 void task_offload_set_threads(unsigned count);
-void task_offload_start(void); /* starts the threads now: before seccomp, after dropping rights */
+void task_offload_start(
+    void); /* starts the threads now: before seccomp, after dropping rights */
 
 /*
- * Handlers without a stack, run by the loop itself; they must not wait. A watch lives until it is
- * freed; a timer fires once at the deadline unless moved or freed.
+ * Handlers without a stack, run by the loop itself; they must not wait. A watch lives until it
+ * is freed; a timer fires once at the deadline unless moved or freed.
  */
 struct task_watch;
-struct task_watch *task_watch_new(int fd, enum task_wait what, void (*fn)(void *), void *context);
+struct task_watch *task_watch_new(
+    int fd, enum task_wait what, void (*fn)(void *), void *context);
 void task_watch_enable(struct task_watch *w, bool on);
 void task_watch_free(struct task_watch **w);
 
@@ -120,7 +154,10 @@ struct task_timer *task_timer_new(void (*fn)(void *), void *context);
 void task_timer_set(struct task_timer *t, nanoseconds deadline); /* DEADLINE_NEVER: off */
 void task_timer_free(struct task_timer **t);
 
-/* fn runs in the loop (not in signal context) after the signal arrived. */
+/*
+ * fn runs in the loop (not in signal context) after the signal arrived; several that arrive
+ * together may be one call. NULL restores the default action.
+ */
 void task_on_signal(int signal_number, void (*fn)(void *), void *context);
 
 #endif
