@@ -28,7 +28,8 @@ enum route_class {
 struct route {
 	enum route_class class_;
 	struct view transport; /* "local", "smtp", "error"... */
-	struct view nexthop;   /* domain, host, or text for the error transport */
+	struct view
+	    nexthop; /* domain, host, or text for the error transport, "5.1.1 User..." */
 	struct view recipient; /* address as the agent gets it */
 };
 
@@ -40,8 +41,8 @@ void router_free(struct router **r);
 /*
  * The class of a domain (no '@'). TABLE_CANNOT_TELL when a table failed; TABLE_FOUND otherwise.
  */
-enum table_result router_class(struct router *r, struct view domain, enum route_class *out,
-    const char **why);
+enum table_result router_class(
+    struct router *r, struct view domain, enum route_class *out, const char **why);
 
 /* The whole decision for one recipient; strings live in the arena. May wait (tables). */
 enum table_result router_resolve(struct router *r, struct view sender, struct view recipient,
@@ -49,18 +50,27 @@ enum table_result router_resolve(struct router *r, struct view sender, struct vi
 
 /*
  * Whether the recipient exists, by class: local_recipient_maps, virtual_alias_maps,
- * virtual_mailbox_maps, relay_recipient_maps; an empty parameter means that all exist. The class
- * is that of its domain. TABLE_NOT_FOUND: unknown user.
+ * virtual_mailbox_maps, relay_recipient_maps; an empty parameter means that all exist. The
+ * class is that of its domain. TABLE_NOT_FOUND: unknown user.
  */
-enum table_result router_recipient_exists(struct router *r, struct view recipient,
-    enum route_class class_, const char **why);
+enum table_result router_recipient_exists(
+    struct router *r, struct view recipient, enum route_class class_, const char **why);
 
 /*
  * Standard form: append_at_myorigin for "user", append_dot_mydomain for "user@host" without a
- * dot; address literals that are ours become myhostname's class at resolve. Appends to out.
- * local_context is false for mail from strangers with remote_header_rewrite_domain empty: then
- * incomplete header addresses stay (envelope addresses are always completed).
+ * dot, one dot at the end of the domain dropped. For envelope addresses, which are always
+ * completed. The null address and an address that ends in '@' stay as they are. Appends to out.
  */
 void route_standard_form(const struct conf_values *v, struct view address, struct buf *out);
+
+/*
+ * True when the local part holds '@', '%' or '!', which another host might read as a route of
+ * its own: without allow_untrusted_routing such an address is not relayed for strangers. Here a
+ * local part is never read again.
+ */
+bool route_has_sender_routing(struct view address);
+
+/* Whether an address of an interface or of a proxy in front is ours (IPv4 mapped into IPv6). */
+bool router_is_own_address(const struct router *r, const unsigned char address[16]);
 
 #endif
