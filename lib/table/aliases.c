@@ -35,7 +35,7 @@ append_unquoted(struct buf *out, struct view quoted)
  * empty members passed over. False at the end, or with *malformed at a quote without end.
  */
 static bool
-member_take(struct view *rest, struct view *member, bool *malformed)
+value_member_next(struct view *rest, struct view *member, bool *malformed)
 {
 	size_t n, quoted;
 
@@ -99,7 +99,7 @@ alias_entry_parse(struct view entry, struct buf *key, struct buf *value, const c
 		return false;
 	}
 	rest = view_sub(entry, colon + 1, entry.n);
-	while (member_take(&rest, &member, &malformed)) {
+	while (value_member_next(&rest, &member, &malformed)) {
 		if (value->len > 0)
 			buf_append_str(value, ", ");
 		buf_append_view(value, member);
@@ -137,7 +137,7 @@ alias_member_next(struct view *rest, struct buf *scratch, struct alias_member *o
 	struct view text, as_written;
 	bool malformed;
 
-	if (!member_take(rest, &as_written, &malformed))
+	if (!value_member_next(rest, &as_written, &malformed))
 		return false;
 	text = as_written;
 	if (text.p[0] == '"' && quoted_length(text) == text.n) {

@@ -26,6 +26,13 @@ bool map_entry_parse(struct view entry, struct view *key, struct view *value, co
 /* "name: value, value": the key unquoted, the value normalised to ", " between members. */
 bool alias_entry_parse(struct view entry, struct buf *key, struct buf *value, const char **why);
 
+/*
+ * Takes the next member off a value "a, b, c" as it is written, quotes and all; empty members
+ * are passed over. False at the end, or with *malformed at a quote without end. For alias
+ * values and for those of virtual_alias_maps.
+ */
+bool value_member_next(struct view *rest, struct view *member, bool *malformed);
+
 /* One member of an alias value: what kind of destination it is. */
 enum alias_kind { ALIAS_ADDRESS, ALIAS_FILE, ALIAS_COMMAND, ALIAS_INCLUDE };
 struct alias_member {
