@@ -100,7 +100,7 @@ class Instance:
         self.environment = environment or {}
         self.process = None  # of start_fg
         self.closed = False
-        self.pids = set()  # of every process seen
+        self.pids = {}  # every process seen: when it was started, because pids are reused
         self.dir = tempfile.mkdtemp(prefix="pt-")
         os.chmod(self.dir, 0o755)
         self.conf = os.path.join(self.dir, "etc")
@@ -271,7 +271,8 @@ class Instance:
                 pids = [int(p) for p in f.read().split()]
         except (OSError, IndexError, ValueError):
             return []
-        self.pids.update(pids)
+        for pid in pids:
+            self._note(pid)
         if program is None:
             return pids
         return [p for p in pids if self._program(p) == program]
@@ -294,24 +295,34 @@ class Instance:
 
     def note_processes(self):
         try:
-            self.pids.add(self.master_pid())
+            self._note(self.master_pid())
         except (OSError, IndexError, ValueError):
             pass
         self.children()
 
-    def _is_ours(self, pid):
-        """Still alive, not a zombie, and a process of this instance (pids are reused)."""
+    @staticmethod
+    def _stat(pid):
+        """(state, start time) of a process, or None."""
         try:
-            with open(f"/proc/{pid}/environ", "rb") as f:
-                if f"MAIL_CONFIG={self.conf}".encode() not in f.read().split(b"\0"):
-                    return False
-            with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-                return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+                fields = f.read().rsplit(")", 1)[1].split()
         except OSError:
-            return False
+            return None
+        return fields[0], fields[19]
+
+    def _note(self, pid):
+        known = self._stat(pid)
+        if known:
+            self.pids[pid] = known[1]
 
     def left_over(self):
-        return [p for p in self.pids if self._is_ours(p)]
+        """Processes seen earlier that are still there and not just waiting to be reaped."""
+        left = []
+        for pid, start in self.pids.items():
+            now = self._stat(pid)
+            if now and now[0] != "Z" and now[1] == start:
+                left.append(pid)
+        return left
 
     # The log
 
