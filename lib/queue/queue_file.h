@@ -213,8 +213,11 @@ struct queue_journal_entry {
 enum queue_result queue_journal_append(struct queue *q, struct queue_message *m,
     const struct queue_journal_entry *entries, size_t count, bool durable, const char **why);
 
-/* Message-wide facts: the next attempt (also sets the file's time), a delay warning sent,
- * forced expiry. */
+/*
+ * Message-wide facts, not synced: an attempt was made and the next one is due (also kept in the
+ * file's time; failing at that is QUEUE_ERROR, the record stays), a delay warning was sent, the
+ * message is to expire now.
+ */
 enum queue_result queue_journal_attempt(
     struct queue *q, struct queue_message *m, microseconds due, const char **why);
 enum queue_result queue_journal_warned(

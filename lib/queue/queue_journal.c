@@ -202,27 +202,27 @@ append_outcome(struct buf *b, const struct queue_journal_entry *e, uint32_t crc)
 
 /* Writing moved the file's time, which in `deferred` says when the message is due. */
 static bool
-set_due_time(const struct queue_message *m, microseconds due)
+restore_due_time(const struct queue_message *m)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 
-	times[1].tv_sec = due / 1000000;
-	times[1].tv_nsec = due % 1000000 * 1000;
+	if (!m->due)
+		return true;
+	times[1].tv_sec = m->due / 1000000;
+	times[1].tv_nsec = m->due % 1000000 * 1000;
 	return futimens(m->fd, times) == 0;
 }
 
 /* One write of finished records whose chain ends in crc. */
 static enum queue_result
 journal_write(struct queue *q, struct queue_message *m, struct buf *b, uint32_t crc,
-    microseconds due, bool durable, const char **why)
+    bool durable, const char **why)
 {
 	if (m->journal_broken || b->overflow)
 		return queue_system_error(m->journal_broken ? EIO : EFBIG, why);
 	if (m->journal_end - m->journal_offset + b->len > QUEUE_JOURNAL_MAX)
 		return queue_system_error(EFBIG, why);
 	if (!file_pwrite_all(m->fd, b->data, b->len, (off_t)m->journal_end))
-		return queue_system_error(errno, why);
-	if (due && !set_due_time(m, due))
 		return queue_system_error(errno, why);
 	if (durable && q->sync && fdatasync(m->fd) < 0) {
 		m->journal_broken = true;
@@ -245,7 +245,7 @@ queue_journal_append(struct queue *q, struct queue_message *m,
 		assert(entries[i].recipient < m->recipient_count);
 		crc = append_outcome(&b, &entries[i], crc);
 	}
-	r = journal_write(q, m, &b, crc, m->due, durable, why);
+	r = journal_write(q, m, &b, crc, durable, why);
 	buf_done(&b);
 	if (r != QUEUE_OK)
 		return r;
@@ -255,13 +255,15 @@ queue_journal_append(struct queue *q, struct queue_message *m,
 		apply_outcome(m, e, arena_view(&m->arena, view_sub(e->dsn, 0, DSN_MAX)),
 		    arena_view(&m->arena, view_sub(e->reason, 0, REASON_MAX)));
 	}
+	/* The facts are safe; without the time, the next attempt only comes early. */
+	restore_due_time(m);
 	return QUEUE_OK;
 }
 
 /* A record about the whole message; *value is its payload, or there is none. */
 static enum queue_result
 append_fact(struct queue *q, struct queue_message *m, enum journal_type type,
-    const uint64_t *value, microseconds due, const char **why)
+    const uint64_t *value, const char **why)
 {
 	struct buf b = BUF_INIT(64);
 	size_t start = record_begin(&b, type);
@@ -271,7 +273,7 @@ append_fact(struct queue *q, struct queue_message *m, enum journal_type type,
 	if (value)
 		buf_append_u64(&b, *value);
 	crc = record_end(&b, start, m->journal_crc);
-	r = journal_write(q, m, &b, crc, due, false, why);
+	r = journal_write(q, m, &b, crc, false, why);
 	buf_done(&b);
 	return r;
 }
@@ -281,31 +283,35 @@ queue_journal_attempt(
     struct queue *q, struct queue_message *m, microseconds due, const char **why)
 {
 	uint64_t value = (uint64_t)due;
-	enum queue_result r = append_fact(q, m, JOURNAL_ATTEMPT, &value, due, why);
+	enum queue_result r = append_fact(q, m, JOURNAL_ATTEMPT, &value, why);
 
-	if (r == QUEUE_OK) {
-		m->attempts++;
-		m->due = due;
-	}
-	return r;
+	if (r != QUEUE_OK)
+		return r;
+	m->attempts++;
+	m->due = due;
+	return restore_due_time(m) ? QUEUE_OK : queue_system_error(errno, why);
 }
 
 enum queue_result
 queue_journal_warned(struct queue *q, struct queue_message *m, const char **why)
 {
-	enum queue_result r = append_fact(q, m, JOURNAL_WARNED, NULL, m->due, why);
+	enum queue_result r = append_fact(q, m, JOURNAL_WARNED, NULL, why);
 
-	if (r == QUEUE_OK)
+	if (r == QUEUE_OK) {
 		m->delay_warned = true;
+		restore_due_time(m);
+	}
 	return r;
 }
 
 enum queue_result
 queue_journal_expire(struct queue *q, struct queue_message *m, const char **why)
 {
-	enum queue_result r = append_fact(q, m, JOURNAL_EXPIRED, NULL, m->due, why);
+	enum queue_result r = append_fact(q, m, JOURNAL_EXPIRED, NULL, why);
 
-	if (r == QUEUE_OK)
+	if (r == QUEUE_OK) {
 		m->forced_expire = true;
+		restore_due_time(m);
+	}
 	return r;
 }
