@@ -136,7 +136,7 @@ static void
 test_scan(void **state)
 {
 	enum { COUNT = 200 };
-	char put[COUNT][QUEUE_ID_SIZE], seen[COUNT][QUEUE_ID_SIZE];
+	static char put[COUNT][QUEUE_ID_SIZE], seen[COUNT][QUEUE_ID_SIZE];
 	const char *foreign[] = { "deferred/0/README", "deferred/3/.hidden", "deferred/x" };
 	struct queue_scan *s;
 	char path[128], id[QUEUE_ID_SIZE];
