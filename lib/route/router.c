@@ -61,7 +61,7 @@ router_open(const struct conf *c)
 
 	r->conf = c;
 	r->values = conf_values_of(c);
-	own_addresses_init(&r->own, r->values, getifaddrs, freeifaddrs);
+	router_own_addresses_find(r);
 	r->transport_parents =
 	    names_parameter(r->values->parent_domain_matches_subdomains, "transport_maps");
 	open_lists(r, c);
@@ -90,15 +90,9 @@ router_free(struct router **r)
 	table_list_free(&old->local_recipient_maps);
 	table_list_free(&old->virtual_mailbox_maps);
 	table_list_free(&old->relay_recipient_maps);
-	own_addresses_done(&old->own);
+	mem_free(old->own);
 	mem_free(old);
 	*r = NULL;
-}
-
-bool
-router_is_own_address(const struct router *r, const unsigned char address[16])
-{
-	return own_addresses_has(&r->own, address);
 }
 
 /* Digits and dots only: no name, and as an address it would need brackets. */
@@ -123,7 +117,7 @@ class_of_literal(struct router *r, struct view literal, enum route_class *out, c
 		return TABLE_FOUND;
 	}
 	*out = ROUTE_LOCAL;
-	if (own_addresses_has(&r->own, address))
+	if (router_is_own_address(r, address))
 		return TABLE_FOUND;
 	result = match_list_has_name(r->mydestination, literal, why);
 	if (result == TABLE_NOT_FOUND)
@@ -138,7 +132,7 @@ class_of_numeric(struct router *r, struct view domain, enum route_class *out)
 
 	*out = ROUTE_ERROR;
 	if (r->values->resolve_numeric_domain && cidr_parse_address(domain, address))
-		*out = own_addresses_has(&r->own, address) ? ROUTE_LOCAL : ROUTE_DEFAULT;
+		*out = router_is_own_address(r, address) ? ROUTE_LOCAL : ROUTE_DEFAULT;
 	return TABLE_FOUND;
 }
 

@@ -3,14 +3,14 @@
 #ifndef ROUTE_ROUTER_PRIVATE_H
 #define ROUTE_ROUTER_PRIVATE_H
 
-#include "route/own_addresses.h"
 #include "route/route.h"
 #include "table/match_list.h"
 
 struct router {
 	const struct conf *conf;
 	const struct conf_values *values;
-	struct own_addresses own;
+	unsigned char (*own)[16]; /* addresses of inet_interfaces and proxy_interfaces */
+	size_t own_count;
 
 	struct match_list *mydestination;
 	struct match_list *virtual_alias_domains;
@@ -30,6 +30,9 @@ struct router {
 	struct table_list *virtual_mailbox_maps;
 	struct table_list *relay_recipient_maps;
 };
+
+/* Asks the system and resolves host names: before the jail. */
+void router_own_addresses_find(struct router *r);
 
 /* Whether bare user names in tables mean this domain: ours, or $myorigin. */
 enum table_result router_domain_is_ours(
