@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -151,6 +152,14 @@ parse_text(struct conf *c, struct view text, char **why)
 	}
 	buf_done(&line);
 	return ok;
+}
+
+const char *
+conf_default_directory(void)
+{
+	const char *dir = getenv("MAIL_CONFIG");
+
+	return dir && dir[0] == '/' ? dir : POSTERN_CONFIG_DIR;
 }
 
 struct conf *

@@ -80,6 +80,10 @@ extern const size_t conf_service_parameter_count;
 /* Why a name that Postfix has removed is not known any more (removed.def), or NULL. */
 const char *conf_removed_find(const char *name);
 
+/* The directory for conf_open: MAIL_CONFIG when it is an absolute path, else where we install.
+ */
+const char *conf_default_directory(void);
+
 /*
  * Reads DIR/main.cf. NULL when it cannot be read or parsed: *why (heap, caller frees) names
  * file, line and what to do. Oddities that Postfix accepts with a warning (a name set twice)
