@@ -3,14 +3,13 @@
  * Conversations between our own processes over UNIX stream sockets.
  *
  * A frame is a 4-byte big-endian length of what follows, a kind byte, and the payload:
- *   'm' message: pairs of (u16 name length, name, u32 value length, value); the first pair names
- *       the message: "submit/1.begin" is the message "begin" of version 1 of "submit".
- *   'd' raw data, 1..65536 bytes
- * A message is declared once in a table: a C struct and one row per field. Encoding, decoding,
- * the tests and the fuzz dictionary come from it. Unknown fields are skipped, a field that is
- * there twice, a required one that is missing, or a value of the wrong form is an error: the
- * caller closes the connection. Descriptors travel by SCM_RIGHTS with the frame they belong to;
- * one that is not expected is closed.
+ *   'm' message: pairs of (u16 name length, name, u32 value length, value); the first pair
+ * names the message: "submit/1.begin" is the message "begin" of version 1 of "submit". 'd' raw
+ * data, 1..65536 bytes A message is declared once in a table: a C struct and one row per field.
+ * Encoding, decoding, the tests and the fuzz dictionary come from it. Unknown fields are
+ * skipped, a field that is there twice, a required one that is missing, or a value of the wrong
+ * form is an error: the caller closes the connection. Descriptors travel by SCM_RIGHTS with the
+ * frame they belong to; one that is not expected is closed.
  */
 #ifndef IPC_IPC_H
 #define IPC_IPC_H
@@ -24,9 +23,9 @@
 #include "base/clock.h"
 #include "base/view.h"
 
-#define IPC_DATA_MAX    65536             /* bytes of a raw data frame */
-#define IPC_MESSAGE_MAX (256 * 1024)      /* bytes of an encoded message */
-#define IPC_VALUE_MAX   (128 * 1024)      /* bytes of one value */
+#define IPC_DATA_MAX    65536        /* bytes of a raw data frame */
+#define IPC_MESSAGE_MAX (256 * 1024) /* bytes of an encoded message */
+#define IPC_VALUE_MAX   (128 * 1024) /* bytes of one value */
 
 enum ipc_type {
 	IPC_VIEW, /* struct view; on decoding it borrows from the received frame */
@@ -50,12 +49,16 @@ struct ipc_message {
 	size_t field_count;
 };
 
-#define IPC_REQUIRED(type, struct_name, member)                                              \
-	{ #member, type, true, offsetof(struct struct_name, member) }
-#define IPC_OPTIONAL(type, struct_name, member)                                              \
-	{ #member, type, false, offsetof(struct struct_name, member) }
-#define IPC_MESSAGE(variable, wire_name, struct_name, rows)                                  \
-	const struct ipc_message variable = { wire_name, sizeof(struct struct_name), rows,   \
+#define IPC_REQUIRED(type, struct_name, member)                                                \
+	{                                                                                      \
+#member, type, true, offsetof(struct struct_name, member)                      \
+	}
+#define IPC_OPTIONAL(type, struct_name, member)                                                \
+	{                                                                                      \
+#member, type, false, offsetof(struct struct_name, member)                     \
+	}
+#define IPC_MESSAGE(variable, wire_name, struct_name, rows)                                    \
+	const struct ipc_message variable = { wire_name, sizeof(struct struct_name), rows,     \
 		sizeof(rows) / sizeof((rows)[0]) }
 
 /* Pure codec. Encoding appends the payload (without frame header); false past the limits. */
@@ -65,8 +68,8 @@ bool ipc_encode(const struct ipc_message *m, const void *value, struct buf *out)
 struct view ipc_message_name(struct view payload);
 
 /*
- * Decodes a payload that is the message m. *fds are handed to IPC_FD fields in order; on failure
- * none was taken. *why is a constant.
+ * Decodes a payload that is the message m. *fds are handed to IPC_FD fields in order; on
+ * failure none was taken. *why is a constant.
  */
 bool ipc_decode(const struct ipc_message *m, struct view payload, int *fds, size_t fd_count,
     void *value, const char **why);
@@ -96,10 +99,12 @@ bool ipc_peer(const struct ipc *c, uid_t *uid, pid_t *pid);
 
 /*
  * Sending is buffered: frames leave at ipc_flush, when the buffer is full, or before a receive
- * waits. A descriptor in the struct is duplicated, the caller keeps its own.
+ * waits; a message with descriptors (8 at most) leaves at once. The caller keeps its own
+ * descriptors. A large raw frame is sent from where it lies, so ipc_send_data may wait; when it
+ * fails in the middle of a frame the connection is lost.
  */
-enum ipc_result ipc_send(struct ipc *c, const struct ipc_message *m, const void *value,
-    nanoseconds deadline);
+enum ipc_result ipc_send(
+    struct ipc *c, const struct ipc_message *m, const void *value, nanoseconds deadline);
 enum ipc_result ipc_send_data(struct ipc *c, struct view bytes, nanoseconds deadline);
 enum ipc_result ipc_flush(struct ipc *c, nanoseconds deadline);
 
@@ -117,12 +122,12 @@ enum ipc_result ipc_receive(struct ipc *c, struct ipc_frame *frame, nanoseconds 
 bool ipc_frame_is(const struct ipc_frame *frame, const struct ipc_message *m);
 
 /* Decodes; a descriptor in the struct is the caller's from now on. False: ipc_why. */
-bool ipc_frame_decode(struct ipc *c, const struct ipc_frame *frame, const struct ipc_message *m,
-    void *value);
+bool ipc_frame_decode(
+    struct ipc *c, const struct ipc_frame *frame, const struct ipc_message *m, void *value);
 
 /* Receives exactly the message m; anything else is IPC_PROTOCOL. */
-enum ipc_result ipc_expect(struct ipc *c, const struct ipc_message *m, void *value,
-    nanoseconds deadline);
+enum ipc_result ipc_expect(
+    struct ipc *c, const struct ipc_message *m, void *value, nanoseconds deadline);
 
 /* True when the peer has closed or sent something while nothing was expected: do not reuse. */
 bool ipc_is_stale(struct ipc *c);

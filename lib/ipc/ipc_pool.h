@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kept connections to one service: a conversation takes an idle one or makes a new one, and gives
- * it back in a clean state or drops it. A reused connection that turns out dead before anything
- * was answered is replaced by a new one (the caller asks again with ipc_pool_take).
+ * Kept connections to one service: a conversation takes an idle one or makes a new one, and
+ * gives it back in a clean state or drops it. A reused connection that turns out dead before
+ * anything was answered is replaced by a new one (the caller asks again with ipc_pool_take).
  */
 #ifndef IPC_IPC_POOL_H
 #define IPC_IPC_POOL_H
