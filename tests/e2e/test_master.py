@@ -1,0 +1,608 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The supervisor and what every daemon does around its own work, shown with the daemon testd."""
+
+import gzip
+import os
+import pwd
+import re
+import signal
+import socket
+import stat
+import threading
+import time
+
+import pytest
+
+from postern import LIBEXEC, can_be_another_user, poll_until
+
+ONE = "127.0.0.1:{smtp} inet n - n - - testd\n"
+TWO = ONE + "127.0.0.1:{other} inet n - n - - testd\n"
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+class Client:
+    """A conversation with testd."""
+
+    def __init__(self, port=None, path=None, timeout=20):
+        if path:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(timeout)
+            self.socket.connect(path)
+        else:
+            self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.file = self.socket.makefile("rwb")
+
+    def send(self, line):
+        self.file.write(line.encode() + b"\n")
+        self.file.flush()
+
+    def ask(self, line):
+        self.send(line)
+        answer = self.file.readline()
+        if not answer:
+            raise ConnectionError("closed")
+        return answer.decode().rstrip("\n")
+
+    def is_answered(self, seconds):
+        """Whether an answer comes within that time (used where none may come)."""
+        self.socket.settimeout(seconds)
+        try:
+            return bool(self.socket.recv(1, socket.MSG_PEEK))
+        except TimeoutError:
+            return False
+        finally:
+            self.socket.settimeout(20)
+
+    def is_closed(self):
+        try:
+            return self.socket.recv(1) == b""
+        except ConnectionError:
+            return True
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def ask(instance, line, port="smtp"):
+    with Client(instance.port(port)) as client:
+        return client.ask(line)
+
+
+def answers(instance, port="smtp"):
+    """The pid that answers, or None while the service is being restarted."""
+    try:
+        return int(ask(instance, "pid", port))
+    except (ConnectionError, OSError):
+        return None
+
+
+# Starting processes
+
+
+def test_processes_start_on_demand_and_stay(postern_instance):
+    postern = postern_instance(master=ONE).start()
+    assert postern.children("testd") == []
+    first = ask(postern, "pid")
+    assert ask(postern, "pid") == first
+    assert postern.children("testd") == [int(first)]
+
+
+def test_name_program_and_options_reach_the_service(postern_instance):
+    postern = postern_instance(
+        main={"relayhost": "[main.example]"},
+        master="127.0.0.1:{smtp} inet n - n - - testd -o relayhost=[other.example]\n"
+               "plain unix n - n - - testd\n").start()
+    assert ask(postern, "param relayhost") == "[other.example]"
+    with Client(path=postern.path("q", "public", "plain")) as client:
+        assert client.ask("name") == "plain testd"
+        assert client.ask("param relayhost") == "[main.example]"
+
+
+def test_wakeup_starts_at_once_and_repeats(postern_instance):
+    postern = postern_instance(master="awake unix n - n 1 - testd\n"
+                                      "asleep unix n - n 1? - testd\n").start()
+    postern.wait_log(r"wakeup 3\b")
+    assert len(postern.children("testd")) == 1
+
+
+def test_environment_and_descriptors_are_clean(postern_instance):
+    postern = postern_instance(master=ONE, environment={
+        "LD_BIND_NOT": "1", "SECRET": "x", "TZ": "Europe/Berlin"}).start()
+    assert ask(postern, "env SECRET") == "-"
+    assert ask(postern, "env LD_BIND_NOT") == "-"
+    assert ask(postern, "env TZ") == "Europe/Berlin"
+    assert ask(postern, "env MAIL_CONFIG") == postern.conf
+    # 0-2, control, one listener, the log, the session, and what the event loop needs
+    assert int(ask(postern, "fds")) <= 13
+
+
+def test_each_connection_is_a_process_when_wanted(postern_instance):
+    postern = postern_instance(main={"sessions_per_process": "1"},
+                               master="127.0.0.1:{smtp} inet n - n - 3 testd\n").start()
+    clients = [Client(postern.port()) for _ in range(3)]
+    assert len({c.ask("pid") for c in clients}) == 3
+    for client in clients:
+        client.close()
+
+
+def test_busy_service_gets_more_processes_but_not_too_many(postern_instance):
+    postern = postern_instance(main={"service_processes": "2"}, master=ONE).start()
+    clients = []
+
+    def another():
+        clients.append(Client(postern.port()))
+        return len({c.ask("pid") for c in clients}) == 2
+
+    poll_until(another, "a second process", interval=0)
+    for _ in range(40):
+        another()
+    assert len({c.ask("pid") for c in clients}) == 2
+    for client in clients:
+        client.close()
+
+
+def test_maxproc_is_the_number_of_sessions(postern_instance):
+    postern = postern_instance(main={"service_processes": "2"},
+                               master="127.0.0.1:{smtp} inet n - n - 3 testd\n").start()
+    clients = [Client(postern.port()) for _ in range(4)]
+    for client in clients:
+        client.send("pid")
+    poll_until(lambda: sum(c.is_answered(0.05) for c in clients) == 3, "three answers")
+    waiting = [c for c in clients if not c.is_answered(0.5)]
+    assert len(waiting) == 1
+    served = [c for c in clients if c is not waiting[0]]
+    served[0].close()
+    assert waiting[0].is_answered(20)
+    for client in served[1:] + waiting:
+        client.close()
+
+
+def test_one_process_services_are_alone(postern_instance, tmp_path):
+    postern = postern_instance(master="127.0.0.1:{smtp} inet n - n - 1 anvil\n")
+    libexec = postern.path("libexec")
+    os.mkdir(libexec)
+    os.symlink(os.path.join(LIBEXEC, "master"), os.path.join(libexec, "master"))
+    os.symlink(os.path.join(LIBEXEC, "testd"), os.path.join(libexec, "anvil"))
+    postern.write_config(main={"daemon_directory": libexec, "service_processes": "4"})
+    postern.start()
+    clients = [Client(postern.port()) for _ in range(20)]
+    pids = {c.ask("pid") for c in clients}
+    assert len(pids) == 1
+    # After a reload the new process waits until the old one has gone.
+    postern.reload()
+    with Client(postern.port()) as late:
+        late.send("pid")
+        assert not late.is_answered(0.5)
+        for client in clients:
+            client.close()
+        assert late.is_answered(20)
+        assert late.file.readline().decode().strip() not in pids
+
+
+def test_max_use_counts_only_when_set(postern_instance):
+    postern = postern_instance(
+        main={"service_processes": "1"},
+        master=ONE + "127.0.0.1:{other} inet n - n - - testd -o max_use=3\n",
+        ports=["other"]).start()
+    assert len({ask(postern, "pid") for _ in range(120)}) == 1
+    pids = [ask(postern, "pid", "other") for _ in range(9)]
+    assert len(set(pids)) == 3 and pids == sorted(pids, key=pids.index)
+
+
+# Reload
+
+
+def test_reload_loses_no_session_and_no_connection(postern_instance):
+    postern = postern_instance(master=TWO, ports=["other", "added"]).start()
+    session = Client(postern.port())
+    old = session.ask("pid")
+    failures, done = [], threading.Event()
+
+    def knock():
+        while not done.is_set():
+            try:
+                ask(postern, "echo x")
+            except OSError as e:
+                failures.append(e)
+
+    knocker = threading.Thread(target=knock)
+    knocker.start()
+    try:
+        for value in ("one", "two", "three"):
+            postern.write_config(main={"mail_name": value},
+                                 master=ONE + "127.0.0.1:{added} inet n - n - - testd\n")
+            postern.reload()
+            poll_until(lambda v=value: ask(postern, "param mail_name") == v, "the new value")
+            assert session.ask("pid") == old
+    finally:
+        done.set()
+        knocker.join()
+    assert failures == []
+    assert ask(postern, "pid", "added") != old
+    with pytest.raises(OSError):
+        ask(postern, "pid", "other")
+    session.close()
+    poll_until(lambda: int(old) not in postern.children(), "the old process to end")
+
+
+def test_reload_ends_idle_sessions(postern_instance):
+    postern = postern_instance(master=ONE).start()
+    with Client(postern.port()) as busy, Client(postern.port()) as idle:
+        busy.ask("pid")
+        idle.ask("idle")
+        postern.reload()
+        assert idle.is_closed()
+        assert busy.ask("echo still here") == "still here"
+
+
+def test_broken_configuration_does_not_stop_anything(postern_instance):
+    postern = postern_instance(master=ONE).start()
+    before = ask(postern, "pid")
+    for name, text in (("master.cf", "this is not a service\n"),
+                       ("main.cf", "queue_directory = ${unbalanced\n")):
+        good = open(os.path.join(postern.conf, name), encoding="utf-8").read()
+        postern.write(name, text)
+        postern.kill(postern.master_pid(), signal.SIGHUP)
+        postern.wait_log("reload refused", count=1 if name == "master.cf" else 2)
+        assert ask(postern, "pid") == before
+        postern.write(name, good)
+    postern.reload()
+    poll_until(lambda: ask(postern, "pid") != before, "a new process")
+
+
+# Crashes
+
+
+def test_failing_service_is_throttled_and_others_answer(postern_instance):
+    postern = postern_instance(
+        master="bad unix n - n 1 - testd -o testd_fail=yes\n" + ONE, crashes=True).start()
+    for seconds in (1, 2, 4):
+        end = time.monotonic() + 20
+        while f"next start of testd in {seconds} s" not in postern.log():
+            assert answers(postern)
+            assert time.monotonic() < end
+    assert "bad command startup -- throttling" in postern.log()
+    assert postern.log().count("asked to fail") <= 4
+
+
+def test_killed_processes_come_back_with_pauses(postern_instance):
+    postern = postern_instance(master=TWO, ports=["other"], crashes=True).start()
+    steady = ask(postern, "pid", "other")
+    killed = []
+    for seconds in (1, 2):
+        pid = poll_until(lambda: answers(postern), "a process")
+        assert pid not in killed
+        killed.append(pid)
+        postern.kill(pid)
+        postern.wait_log(f"next start of testd in {seconds} s")
+        assert ask(postern, "pid", "other") == steady
+    assert poll_until(lambda: answers(postern), "a process") not in killed
+    assert len(re.findall("killed by signal 9", postern.log())) == 2
+
+
+def test_crash_of_a_process_takes_nothing_else_down(postern_instance):
+    postern = postern_instance(master=TWO, ports=["other"], crashes=True).start()
+    with Client(postern.port("other")) as steady, Client(postern.port()) as client:
+        before = steady.ask("pid")
+        client.send("crash")
+        assert client.is_closed()
+        poll_until(lambda: answers(postern), "a new process")
+        assert steady.ask("pid") == before
+
+
+def test_services_end_when_master_is_killed(postern_instance):
+    postern = postern_instance(master=ONE, crashes=True).start()
+    with Client(postern.port()) as client:
+        client.ask("pid")
+        postern.note_processes()
+        postern.kill(postern.master_pid())
+        assert client.is_closed()
+        poll_until(lambda: not postern.left_over(), "all processes to end")
+    postern.start()
+    assert answers(postern)
+
+
+def test_restart_right_after_a_kill(postern_instance):
+    postern = postern_instance(master=ONE, crashes=True).start()
+    with Client(postern.port()) as client:
+        client.ask("pid")
+        postern.note_processes()
+        postern.kill(postern.master_pid())
+        postern.start()
+        assert answers(postern)
+
+
+# Start, stop, status
+
+
+def test_stop_lets_sessions_finish(postern_instance):
+    postern = postern_instance(master=ONE).start()
+    client = Client(postern.port())
+    client.ask("pid")
+    stopper = threading.Thread(target=postern.stop)
+    stopper.start()
+    postern.wait_log("terminating on signal 15")
+    poll_until(lambda: answers(postern) is None, "the socket to close")
+    assert client.ask("echo last words") == "last words"
+    client.close()
+    stopper.join()
+    assert not postern.is_running()
+    assert postern.left_over() == []
+
+
+def test_stop_ends_sessions_that_do_not_finish(postern_instance):
+    postern = postern_instance(master=ONE).start()
+    with Client(postern.port()) as client:
+        client.ask("pid")
+        begin = time.monotonic()
+        postern.stop()
+        assert 4 < time.monotonic() - begin < 20
+        assert client.is_closed()
+
+
+def test_abort_is_immediate(postern_instance):
+    postern = postern_instance(master=ONE).start()
+    with Client(postern.port()) as client:
+        client.ask("pid")
+        begin = time.monotonic()
+        postern.abort()
+        assert time.monotonic() - begin < 4
+        assert client.is_closed()
+    assert postern.left_over() == []
+
+
+def test_one_master_per_queue(postern_instance):
+    postern = postern_instance(master=ONE).start()
+    before = ask(postern, "pid")
+    second = postern.run("postern", "start", check=False)
+    assert second.returncode == 1
+    assert f"already running: PID {postern.master_pid()} on host " in second.stderr
+    assert ask(postern, "pid") == before
+
+
+def test_status_and_messages(postern_instance):
+    postern = postern_instance(master=ONE)
+    down = postern.run("postern", "status", check=False)
+    assert down.returncode == 1 and "is not running" in down.stdout + down.stderr
+    assert postern.run("postern", "stop", check=False).returncode == 1
+    assert postern.run("postern", "reload", check=False).returncode == 1
+    postern.start()
+    up = postern.run("postern", "status")
+    assert f"the Postern mail system is running: PID: {postern.master_pid()}" in up.stdout
+    assert re.search(r"master\[\d+\]: daemon started -- version \S+, configuration "
+                     + re.escape(postern.conf), postern.log())
+
+
+@pytest.mark.parametrize("main, master, expected", [
+    ({"inet_interfaces": "127.0.0.1", "mail_owner": "no-such-user-here"}, ONE, "no-such-user"),
+    ({"maillog_file": "/etc/passwd"}, ONE, "maillog_file_prefixes"),
+    ({"max_use": "many"}, ONE, "max_use"),
+    ({}, "smtp inet n\n", "master.cf"),
+    ({}, "127.0.0.1:no-such-port inet n - n - - testd\n", "no-such-port"),
+    ({}, "smtp inet n - n - - ../../bin/sh\n", "../../bin/sh"),
+])
+def test_start_says_what_is_wrong(postern_instance, main, master, expected):
+    if "mail_owner" in main and os.geteuid() != 0:
+        pytest.skip("mail_owner counts only for root")
+    postern = postern_instance(main=main, master=master)
+    done = postern.run("postern", "start", check=False)
+    assert done.returncode == 1
+    assert expected in done.stderr
+    assert not postern.is_running()
+
+
+def test_start_refuses_a_port_in_use(postern_instance):
+    postern = postern_instance(master=ONE)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", postern.port()))
+        taken.listen()
+        done = postern.run("postern", "start", check=False)
+    assert done.returncode == 1
+    assert "Address already in use" in done.stderr and str(postern.port()) in done.stderr
+
+
+def test_check(postern_instance):
+    postern = postern_instance(master=ONE)
+    assert postern.run("postern", "check").stderr.count("fatal") == 0
+    postern.write_config(main={"max_use": "many"})
+    done = postern.run("postern", "check", check=False)
+    assert done.returncode == 1 and "max_use" in done.stderr
+
+
+def test_stock_names_are_accepted(postern_instance):
+    stock = """
+pickup    unix  n       -       n       60      1       pickup
+qmgr      unix  n       -       n       300     1       qmgr
+tlsmgr    unix  -       -       n       1000?   1       tlsmgr
+rewrite   unix  -       -       n       -       -       trivial-rewrite
+proxymap  unix  -       -       n       -       -       proxymap
+proxywrite unix -       -       n       -       1       proxymap
+dnsblog   unix  -       -       n       -       0       dnsblog
+tlsproxy  unix  -       -       n       -       0       tlsproxy
+scache    unix  -       -       n       -       1       scache
+maildrop  unix  -       n       n       -       -       no-such-program
+  flags=DRXhu user=vmail argv=/usr/bin/maildrop -d ${recipient}
+"""
+    postern = postern_instance(master=ONE + stock, crashes=True)
+    libexec = postern.path("libexec")
+    os.mkdir(libexec)
+    for name in ("master", "testd"):
+        os.symlink(os.path.join(LIBEXEC, name), os.path.join(libexec, name))
+    postern.write_config(main={"daemon_directory": libexec})
+    postern.start()
+    assert answers(postern)
+    log = postern.log()
+    for name in ("tlsmgr", "rewrite", "proxymap", "proxywrite", "dnsblog", "tlsproxy", "scache"):
+        assert len(re.findall(rf" {name}/unix: program \S+ is not needed", log)) == 1
+    assert len(re.findall("warning: maildrop/unix: .*no-such-program", log)) == 1
+
+
+# Users and rights
+
+
+def mode_of(postern, *parts):
+    return stat.S_IMODE(os.lstat(postern.path("q", *parts)).st_mode)
+
+
+def test_directories(postern_instance):
+    postern = postern_instance(master=ONE + "p unix - - n - - testd\n"
+                                            "o unix n - n - - testd\n").start()
+    assert mode_of(postern, "maildrop") == 0o1733
+    assert mode_of(postern, "incoming") == 0o700
+    assert mode_of(postern, "private") == 0o710
+    assert mode_of(postern, "public") == 0o711
+    assert mode_of(postern, "private", "p") == 0o660
+    assert mode_of(postern, "public", "o") == 0o666
+    assert mode_of(postern, "pid", "master.lock") == 0o600
+    if postern.privileged():
+        daemon = pwd.getpwnam("daemon")
+        assert os.stat(postern.path("q", "incoming")).st_uid == daemon.pw_uid
+        assert os.stat(postern.path("q", "private")).st_uid == 0
+        assert os.stat(postern.path("q", "private")).st_gid == daemon.pw_gid
+
+
+def test_directories_are_repaired_but_links_are_not_followed(postern_instance):
+    postern = postern_instance(master=ONE)
+    os.mkdir(postern.path("q", "incoming"), 0o777)
+    os.chmod(postern.path("q", "incoming"), 0o777)
+    postern.run("postern", "check")
+    assert mode_of(postern, "incoming") == 0o700
+    os.mkdir(postern.path("elsewhere"), 0o755)
+    os.rmdir(postern.path("q", "hold"))
+    os.symlink(postern.path("elsewhere"), postern.path("q", "hold"))
+    done = postern.run("postern", "start", check=False)
+    assert done.returncode == 1 and "hold" in done.stderr
+    assert stat.S_IMODE(os.stat(postern.path("elsewhere")).st_mode) == 0o755
+
+
+@needs_root
+def test_rights_are_given_up(postern_instance):
+    postern = postern_instance(master=ONE).start()
+    daemon = pwd.getpwnam("daemon")
+    assert ask(postern, "uid") == f"{daemon.pw_uid} {daemon.pw_gid} 0"
+    refused = {what: ask(postern, "try " + what) for what in (
+        "shadow", "passwd", "queue", "exec", "ptrace", "setuid", "inet", "kill", "exec-memory")}
+    assert all(answer in ("EPERM", "EACCES") for answer in refused.values()), refused
+    assert ask(postern, "try allowed") == "done"
+    status = open(f"/proc/{ask(postern, 'pid')}/status", encoding="ascii").read()
+    assert "NoNewPrivs:\t1" in status
+    assert "Seccomp:\t2" in status
+    assert "CapEff:\t0000000000000000" in status
+    limits = open(f"/proc/{ask(postern, 'pid')}/limits", encoding="ascii").read()
+    assert re.search(r"Max core file size +0 +0", limits)
+
+
+@needs_root
+def test_strangers_reach_no_private_socket(postern_instance):
+    postern = postern_instance(master="p unix - - n - - testd\n").start()
+    program = ("import socket,sys\ns=socket.socket(socket.AF_UNIX)\n"
+               "try:\n s.connect(sys.argv[1])\nexcept PermissionError:\n sys.exit(7)\n")
+    nobody = pwd.getpwnam("nobody")
+    import subprocess
+    done = subprocess.run(["/usr/bin/python3", "-c", program,
+                           postern.path("q", "private", "p")],
+                          user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], check=False)
+    assert done.returncode == 7
+
+
+@pytest.mark.skipif(not can_be_another_user(), reason="needs root to become somebody else")
+def test_whole_suite_without_root(postern_instance):
+    postern = postern_instance(master=TWO, ports=["other"], user="nobody").start()
+    nobody = pwd.getpwnam("nobody")
+    assert ask(postern, "uid").split()[0] == str(nobody.pw_uid)
+    assert os.stat(f"/proc/{postern.master_pid()}").st_uid == nobody.pw_uid
+    warnings = re.findall("warning: not started by root: .* run as the one user nobody",
+                          postern.log())
+    assert len(warnings) == 1
+    assert ask(postern, "try exec") == "EPERM"
+    postern.reload()
+    assert answers(postern)
+
+
+# Foreground, systemd, log
+
+
+def test_foreground_logs_to_standard_output(postern_instance):
+    postern = postern_instance(main={"maillog_file": "/dev/stdout"}, master=ONE)
+    refused = postern.run("postern", "start", check=False)
+    assert refused.returncode == 1 and "start-fg" in refused.stderr
+    postern.start_fg()
+    assert postern.process.pid == postern.master_pid()
+    assert answers(postern)
+    process = postern.process
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+    out = open(postern.path("stdout"), encoding="utf-8").read()
+    assert "daemon started" in out and "terminating on signal 15" in out
+
+
+def test_systemd_is_notified(postern_instance):
+    postern = postern_instance(master=ONE)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        path = postern.path("notify")
+        listener.bind(path)
+        os.chmod(path, 0o777)
+        listener.settimeout(20)
+        postern.start_fg(notify_socket=path)
+        assert "READY=1" in listener.recv(1000).decode().split("\n")
+        postern.reload()
+        reloading = listener.recv(1000).decode().split("\n")
+        assert reloading[0] == "RELOADING=1"
+        assert re.fullmatch(r"MONOTONIC_USEC=\d+", reloading[1])
+        assert "READY=1" in listener.recv(1000).decode().split("\n")
+        postern.stop()
+        assert listener.recv(1000) == b"STOPPING=1"
+
+
+def test_logrotate_reaches_running_processes(postern_instance):
+    postern = postern_instance(master="awake unix n - n 1 - testd\n" + ONE).start()
+    with Client(postern.port()) as session:
+        before = session.ask("pid")
+        postern.wait_log("wakeup 1")
+        postern.run("postern", "logrotate")
+        assert session.ask("pid") == before
+        postern.wait_log(r"testd\[\d+\]: wakeup \d+")
+    rotated = [n for n in os.listdir(postern.dir) if n.startswith("log.")]
+    assert len(rotated) == 1 and rotated[0].endswith(".gz")
+    with gzip.open(postern.path(rotated[0]), "rt") as f:
+        assert "daemon started" in f.read()
+
+
+def test_postlog(postern_instance):
+    postern = postern_instance(master=ONE).start()
+    postern.run("postlog", "-p", "warn", "-t", "postfix/script", "two", "words")
+    postern.wait_log(r"postfix/script\[\d+\]: warning: two words")
+    postern.run("postlog", input="first\nsecond\x1b[31m\n")
+    postern.wait_log(r"postfix/postlog\[\d+\]: first\n")
+    postern.wait_log(r"postfix/postlog\[\d+\]: second\\033\[31m")
+
+
+@needs_root
+def test_postlog_of_another_user_goes_through_postlogd(postern_instance):
+    postern = postern_instance(main={"maillog_file_permissions": "0600"}, master=ONE).start()
+    postern.user = "nobody"
+    postern.run("postlog", "-t", "postfix/sendmail", "from afar")
+    postern.user = None
+    postern.wait_log(r"postfix/sendmail\[\d+\]: from afar")
+
+
+def test_last_words_of_a_crash_are_logged(postern_instance):
+    postern = postern_instance(master="bad unix n - n 1 - broken\n", crashes=True)
+    libexec = postern.path("libexec")
+    os.mkdir(libexec)
+    os.symlink(os.path.join(LIBEXEC, "master"), os.path.join(libexec, "master"))
+    with open(os.path.join(libexec, "broken"), "w", encoding="ascii") as f:
+        f.write("#!/bin/sh\necho something terrible happened >&2\nexit 3\n")
+    os.chmod(os.path.join(libexec, "broken"), 0o755)
+    postern.write_config(main={"daemon_directory": libexec})
+    postern.start()
+    postern.wait_log("stderr: something terrible happened")
+    postern.wait_log("broken pid [0-9]+ exit status 3")
