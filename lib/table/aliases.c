@@ -30,11 +30,7 @@ append_unquoted(struct buf *out, struct view quoted)
 	}
 }
 
-/*
- * Takes the text up to the next comma that is not quoted; blanks around it are dropped and
- * empty members passed over. False at the end, or with *malformed at a quote without end.
- */
-static bool
+bool
 value_member_next(struct view *rest, struct view *member, bool *malformed)
 {
 	size_t n, quoted;

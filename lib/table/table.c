@@ -206,8 +206,8 @@ find_folded(struct table *t, struct view key, struct buf *value)
 	return t->type->find(t->state, (struct view){ folded, key.n }, value, &t->error);
 }
 
-enum table_result
-table_find(struct table *t, struct view key, struct buf *value, const char **why)
+static enum table_result
+find(struct table *t, struct view key, bool fold, struct buf *value, const char **why)
 {
 	enum table_result result;
 
@@ -216,7 +216,7 @@ table_find(struct table *t, struct view key, struct buf *value, const char **why
 		result = TABLE_CANNOT_TELL;
 	} else if (key.n == 0 || key.n > TABLE_KEY_MAX || view_find(key, '\0') < key.n) {
 		return TABLE_NOT_FOUND;
-	} else if (t->keys == TABLE_KEYS_FIXED && has_upper(key)) {
+	} else if (fold && t->keys == TABLE_KEYS_FIXED && has_upper(key)) {
 		result = find_folded(t, key, value);
 	} else {
 		result = t->type->find(t->state, key, value, &t->error);
@@ -228,4 +228,16 @@ table_find(struct table *t, struct view key, struct buf *value, const char **why
 	if (result == TABLE_CANNOT_TELL && why != NULL)
 		*why = t->error.text;
 	return result;
+}
+
+enum table_result
+table_find(struct table *t, struct view key, struct buf *value, const char **why)
+{
+	return find(t, key, true, value, why);
+}
+
+enum table_result
+table_find_unfolded(struct table *t, struct view key, struct buf *value, const char **why)
+{
+	return find(t, key, false, value, why);
 }

@@ -49,6 +49,10 @@ enum table_keys table_keys(const struct table *t);
 enum table_result table_find(
     struct table *t, struct view key, struct buf *value, const char **why);
 
+/* The same without folding the key: for tables built with postmap -f. */
+enum table_result table_find_unfolded(
+    struct table *t, struct view key, struct buf *value, const char **why);
+
 /* How tables reach the `tables` service; set once by the daemon (lib/service does it). */
 void table_set_proxy(const char *socket_path, nanoseconds timeout);
 
