@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RCPT TO: one recipient. The first one that is accepted gives the message its queue id and its
+ * "client=" line in the log.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "mail/address.h"
+#include "mail/dsn.h"
+#include "smtpd/smtpd.h"
+
+#define ORCPT_MAX 500 /* RFC 3461 4.2 */
+
+enum rcpt_param { PARAM_NOTIFY, PARAM_ORCPT };
+
+static const char *const rcpt_params[] = { "NOTIFY", "ORCPT" };
+
+struct rcpt {
+	struct session *s;
+	struct transaction *t;
+	struct path path;
+	struct recipient *r; /* of the transaction's arena, not yet in its list */
+	const char *refusal;
+};
+
+static void
+param_notify(struct rcpt *q, const struct esmtp_param *p)
+{
+	q->r->notify = p->has_value ? dsn_notify_parse(p->value) : 0;
+	if (q->r->notify == 0)
+		q->refusal = "501 5.5.4 Error: Bad NOTIFY parameter syntax";
+}
+
+static void
+param_orcpt(struct rcpt *q, const struct esmtp_param *p)
+{
+	struct buf decoded = BUF_INIT(2 * ORCPT_MAX);
+
+	if (!p->has_value || p->value.n > ORCPT_MAX ||
+	    !dsn_orcpt_decode(&decoded, p->value, q->t->smtputf8))
+		q->refusal = "501 5.5.4 Error: Bad ORCPT parameter syntax";
+	else
+		q->r->orcpt = arena_view(&q->t->arena, buf_view(&decoded));
+	buf_done(&decoded);
+}
+
+static void
+param_apply(struct rcpt *q, const struct esmtp_param *p, uint32_t *seen)
+{
+	int index = esmtp_keyword_find(p->keyword, rcpt_params, ARRAY_LEN(rcpt_params));
+	bool is_first = index >= 0 && esmtp_mark_first(seen, index);
+
+	if (index < 0 || ehlo_is_hidden("DSN"))
+		q->refusal =
+		    arena_printf(&q->s->arena, "555 5.5.4 Unsupported option: %.*s%s%.*s",
+			VIEW_ARG(p->keyword), p->has_value ? "=" : "", VIEW_ARG(p->value));
+	else if (!is_first)
+		q->refusal = index == PARAM_NOTIFY
+		    ? "501 5.5.4 Error: Bad NOTIFY parameter syntax"
+		    : "501 5.5.4 Error: Bad ORCPT parameter syntax";
+	else if (index == PARAM_NOTIFY)
+		param_notify(q, p);
+	else
+		param_orcpt(q, p);
+}
+
+static void
+address_refuse(struct rcpt *q, struct view argument)
+{
+	log_warn("Illegal address syntax from %s in RCPT command: %.*s", q->s->peer.label,
+	    (int)(argument.n < 100 ? argument.n : 100), argument.p);
+	q->refusal = "501 5.1.3 Bad recipient address syntax";
+}
+
+static void
+address_parse(struct rcpt *q, struct view argument, struct cursor *c)
+{
+	bool strict = server.v->strict_rfc821_envelopes;
+	const char *why = NULL;
+
+	if (!command_take_colon_word(c, VIEW("TO"), strict) || cursor_at_end(c)) {
+		q->refusal = "501 5.5.4 Syntax: RCPT TO:<address>";
+		return;
+	}
+	if (!path_parse(
+		c, (strict ? PATH_STRICT : 0) | PATH_UTF8, &q->t->arena, &q->path, &why) ||
+	    q->path.address.n == 0)
+		address_refuse(q, argument);
+	else if (q->path.is_utf8 && !server.v->smtputf8_enable)
+		address_refuse(q, argument);
+	else if (q->path.is_utf8 && !q->t->smtputf8)
+		q->refusal = "553 5.6.7 Must declare SMTPUTF8 to send unicode address";
+}
+
+static void
+rcpt_parse(struct rcpt *q, struct view argument)
+{
+	struct cursor c = cursor_of(argument);
+	struct esmtp_param param;
+	enum esmtp_result r = ESMTP_END;
+	uint32_t seen = 0;
+
+	address_parse(q, argument, &c);
+	while (!q->refusal && (r = esmtp_param_next(&c, &param)) == ESMTP_PARAM)
+		param_apply(q, &param, &seen);
+	if (!q->refusal && r == ESMTP_MALFORMED) {
+		struct view rest = view_trim(cursor_rest(&c));
+
+		q->refusal = arena_printf(
+		    &q->s->arena, "555 5.5.4 Unsupported option: %.*s", VIEW_ARG(rest));
+	}
+}
+
+static void
+recipient_complete(struct rcpt *q)
+{
+	struct buf full = BUF_INIT(2 * ADDRESS_MAX);
+
+	route_standard_form(server.v, q->path.address, &full);
+	q->r->original = q->path.address;
+	q->r->address = arena_view(&q->t->arena, buf_view(&full));
+	buf_done(&full);
+}
+
+static void
+recipient_accept(struct rcpt *q)
+{
+	struct transaction *t = q->t;
+
+	*t->last_recipient = q->r;
+	t->last_recipient = &q->r->next;
+	t->recipient_count++;
+	if (t->queue_id[0])
+		return;
+	queue_id_new(clock_wall(), t->queue_id);
+	log_info("%s: client=%s", t->queue_id, q->s->peer.label);
+}
+
+/* Beyond the limit the first ones are forgiven: the client will send them in another message.
+ */
+static enum outcome
+refuse_too_many(struct session *s)
+{
+	reply(s, "452 4.5.3 Error: too many recipients");
+	if (s->overshoot++ < (uint32_t)server.v->smtpd_recipient_overshoot_limit)
+		return PARDONED;
+	return REFUSED;
+}
+
+enum outcome
+cmd_rcpt(struct session *s, struct view argument)
+{
+	struct rcpt q = { .s = s, .t = s->transaction };
+
+	if (q.t->recipient_count >= (size_t)server.v->smtpd_recipient_limit)
+		return refuse_too_many(s);
+	q.r = ARENA_NEW(&q.t->arena, struct recipient);
+	rcpt_parse(&q, argument);
+	if (!q.refusal) {
+		recipient_complete(&q);
+		q.refusal = access_rcpt(s, q.r->original, q.r->address);
+	}
+	if (q.refusal) {
+		reply_refusal(s, q.refusal);
+		return REFUSED;
+	}
+	recipient_accept(&q);
+	reply(s, "250 2.1.5 Ok");
+	return DONE;
+}
