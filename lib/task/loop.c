@@ -132,7 +132,7 @@ void
 task_flush_events(void)
 {
 	if (task_loop.base != NULL)
-		(void)event_base_loop(task_loop.base, EVLOOP_NONBLOCK);
+		(void)event_base_loop(task_loop.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
 /* Runs ready tasks; those that become ready meanwhile have their turn after the others. */
@@ -202,7 +202,7 @@ ask_for_events(void)
 
 	if (wait)
 		arm_tick();
-	(void)event_base_loop(task_loop.base, wait ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+	(void)event_base_loop(task_loop.base, EVLOOP_ONCE | (wait ? 0 : EVLOOP_NONBLOCK));
 }
 
 void

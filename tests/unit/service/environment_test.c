@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "service/environment.h"
 
 static const char *
@@ -63,7 +64,7 @@ test_clean(void **state)
 static void
 test_bounded(void **state)
 {
-	char list[8001] = "";
+	char *list = mem_zero(8001, 1);
 	char **e;
 	size_t n = 0;
 
@@ -75,6 +76,7 @@ test_bounded(void **state)
 		n++;
 	assert_in_range(n, 2, 100);
 	environment_free(&e);
+	mem_free(list);
 }
 
 int
