@@ -79,7 +79,17 @@ function(postern_command name)
   endforeach()
 endfunction()
 
+# A failed assertion ends the program: inside a task there is no way back into cmocka.
+function(postern_unit_test name target source library)
+  add_executable(${target} ${source})
+  target_link_libraries(${target} PRIVATE ${library} PkgConfig::CMOCKA)
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+  add_test(NAME ${name} COMMAND ${target})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120 ENVIRONMENT "CMOCKA_TEST_ABORT=1")
+endfunction()
+
 # tests/unit/FOLDER/*_test.c links the library or daemon of that name; one ctest test per file.
+# The tests of lib/task run a second time with the portable switch.
 function(postern_unit_tests)
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/*/*_test.c)
   foreach(test ${tests})
@@ -87,20 +97,10 @@ function(postern_unit_tests)
     get_filename_component(folder ${test} DIRECTORY)
     get_filename_component(folder ${folder} NAME)
     set(target unit_${folder}_${stem})
-    add_executable(${target} ${test})
-    target_link_libraries(${target} PRIVATE postern_${folder} PkgConfig::CMOCKA)
-    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
-        ${CMAKE_BINARY_DIR}/unit)
-    add_test(NAME unit/${folder}/${stem} COMMAND ${target})
-    set_tests_properties(unit/${folder}/${stem} PROPERTIES TIMEOUT 120)
+    postern_unit_test(unit/${folder}/${stem} ${target} ${test} postern_${folder})
     if(folder STREQUAL "task")
-      add_executable(${target}_ucontext ${test})
-      target_link_libraries(${target}_ucontext PRIVATE postern_task_ucontext
-          PkgConfig::CMOCKA)
-      set_target_properties(${target}_ucontext PROPERTIES RUNTIME_OUTPUT_DIRECTORY
-          ${CMAKE_BINARY_DIR}/unit)
-      add_test(NAME unit/task_ucontext/${stem} COMMAND ${target}_ucontext)
-      set_tests_properties(unit/task_ucontext/${stem} PROPERTIES TIMEOUT 120)
+      postern_unit_test(unit/task_ucontext/${stem} ${target}_ucontext ${test}
+          postern_task_ucontext)
     endif()
   endforeach()
 endfunction()
