@@ -109,7 +109,7 @@ injection(void **state)
 		VIEW("\xff\xfe\xc3\xa9\x1b[2J"),
 		VIEW("a>b<c\"d\\"),
 	};
-	char long_value[5000];
+	static char long_value[5000];
 
 	(void)state;
 	memset(long_value, 'x', sizeof(long_value));
