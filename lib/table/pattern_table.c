@@ -272,6 +272,37 @@ read_rules(struct pattern_table *t, struct view text, struct table_error *e)
 	return ok;
 }
 
+/* "{ {rule}, {rule} }" in place of a file name: one line a rule. */
+static bool
+read_inline(struct view all, struct buf *text, struct table_error *e)
+{
+	struct view rest, rule;
+
+	if (all.p[all.n - 1] != '}') {
+		table_error_set(e, "expecting \"{ {rule}, {rule}... }\"");
+		return false;
+	}
+	rest = view_sub(all, 1, all.n - 2);
+	while (view_next_braced(&rest, ", \t\r\n", &rule)) {
+		if (rule.n < 2 || rule.p[0] != '{' || rule.p[rule.n - 1] != '}') {
+			table_error_set(
+			    e, "expecting \"{rule}\" instead of \"%.*s\"", VIEW_ARG(rule));
+			return false;
+		}
+		buf_append_view(text, view_trim(view_sub(rule, 1, rule.n - 2)));
+		buf_append_char(text, '\n');
+	}
+	return true;
+}
+
+static bool
+read_source(const char *path, struct buf *text, struct table_error *e)
+{
+	if (path[0] == '{')
+		return read_inline(view_trim(view_of(path)), text, e);
+	return table_read_file(path, text, e);
+}
+
 void *
 pattern_table_open(const struct pattern_engine *engine, const char *path, struct table_error *e)
 {
@@ -280,7 +311,7 @@ pattern_table_open(const struct pattern_engine *engine, const char *path, struct
 
 	t->engine = engine;
 	t->path = mem_strdup(path);
-	if (!table_read_file(path, &text, e) || !read_rules(t, buf_view(&text), e)) {
+	if (!read_source(path, &text, e) || !read_rules(t, buf_view(&text), e)) {
 		pattern_table_close(t);
 		t = NULL;
 	}
