@@ -165,7 +165,7 @@ sender_parse(struct mail *m, struct view argument, struct cursor *c, struct path
 	const char *why = NULL;
 
 	*c = cursor_of(argument);
-	if (!command_take_colon_word(c, VIEW("FROM"), strict) || cursor_at_end(c)) {
+	if (!command_take_colon_word(c, VIEW("FROM:"), strict) || cursor_at_end(c)) {
 		m->refusal = "501 5.5.4 Syntax: MAIL FROM:<address>";
 		return false;
 	}

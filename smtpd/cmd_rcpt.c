@@ -78,7 +78,7 @@ address_parse(struct rcpt *q, struct view argument, struct cursor *c)
 	bool strict = server.v->strict_rfc821_envelopes;
 	const char *why = NULL;
 
-	if (!command_take_colon_word(c, VIEW("TO"), strict) || cursor_at_end(c)) {
+	if (!command_take_colon_word(c, VIEW("TO:"), strict) || cursor_at_end(c)) {
 		q->refusal = "501 5.5.4 Syntax: RCPT TO:<address>";
 		return;
 	}
