@@ -172,6 +172,13 @@ enum queue_result queue_message_from_fd(
 void queue_message_done(struct queue_message *m);
 
 /*
+ * A read-only descriptor of a message that queue_message_open has verified, whatever m->fd may
+ * do: to be sent to a delivery agent. The caller closes it.
+ */
+enum queue_result queue_message_share(
+    struct queue *q, const struct queue_message *m, int *fd, const char **why);
+
+/*
  * For whoever streams the body: init, update with every piece, and ok at the end says whether
  * these were the bytes that were committed. What was delivered before must not be completed
  * otherwise.

@@ -236,6 +236,34 @@ queue_message_open(struct queue *q, enum queue_place place, const char *id, bool
 	return r;
 }
 
+static bool
+is_same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino &&
+	    x.st_dev == y.st_dev;
+}
+
+enum queue_result
+queue_message_share(struct queue *q, const struct queue_message *m, int *fd, const char **why)
+{
+	struct queue_dir *dir = queue_dir_of(q, m->place, m->id);
+	int other;
+
+	if (!dir)
+		return queue_lookup_error(ENOENT, why);
+	other = openat(dir->fd, m->id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (other < 0)
+		return queue_lookup_error(errno, why);
+	if (!is_same_file(other, m->fd)) {
+		file_close(&other);
+		return damaged("replaced by another file", why);
+	}
+	*fd = other;
+	return QUEUE_OK;
+}
+
 void
 queue_message_done(struct queue_message *m)
 {
