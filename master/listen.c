@@ -171,11 +171,14 @@ listener_adopt(struct master_service *s, struct listener *from, struct listener 
 	start_watch(to);
 }
 
+/* Processes that are still finishing hold the socket too: shutdown ends it for all of them. */
 void
-listener_close(struct listener **l, bool unlink_path)
+listener_close(struct listener **l)
 {
 	task_watch_free(&(*l)->watch);
-	if ((*l)->fd >= 0 && (*l)->path && unlink_path)
+	if ((*l)->fd >= 0)
+		(void)shutdown((*l)->fd, SHUT_RDWR);
+	if ((*l)->fd >= 0 && (*l)->path)
 		(void)unlink((*l)->path);
 	file_close(&(*l)->fd);
 	list_remove(&(*l)->link);

@@ -118,16 +118,13 @@ const struct program *program_find(const char *name); /* NULL: unknown, runs as 
 extern const struct builtin builtins[];
 extern const size_t builtin_count;
 
-/* directories.c: makes what is missing, repairs modes; log_fatal when it cannot be made safe */
-void directories_prepare(const struct conf_values *v);
-
 /* listen.c */
 bool listener_add_inet(const struct conf_values *v, struct master_service *s,
     const struct master_entry *e, char **why);
 void listener_add_unix(struct master_service *s, bool is_private);
 bool listener_open(struct listener *l, char **why); /* and watches it, not yet enabled */
 void listener_adopt(struct master_service *s, struct listener *from, struct listener *to);
-void listener_close(struct listener **l, bool unlink_path);
+void listener_close(struct listener **l);
 void listener_watch(struct listener *l, bool on);
 
 /* service.c */

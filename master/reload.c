@@ -40,19 +40,29 @@ open_listener_find(const char *key)
 static void
 take_over(struct master_service *fresh)
 {
-	for (struct list *i = fresh->listeners.next, *next; i != &fresh->listeners; i = next) {
+	for (struct list *i = fresh->listeners.next; i != &fresh->listeners; i = i->next) {
 		struct listener *l = LIST_ITEM(i, struct listener, link);
 		struct listener *old = open_listener_find(l->key);
+
+		if (old)
+			listener_adopt(fresh, old, l);
+	}
+}
+
+/* What was not taken over. One address that cannot be had must not cost the others. */
+static void
+open_others(struct master_service *fresh)
+{
+	for (struct list *i = fresh->listeners.next, *next; i != &fresh->listeners; i = next) {
+		struct listener *l = LIST_ITEM(i, struct listener, link);
 		char *why = NULL;
 
 		next = i->next;
-		if (old) {
-			listener_adopt(fresh, old, l);
-		} else if (!listener_open(l, &why)) {
-			log_error("%s/%s: %s", fresh->name, fresh->type_name, why);
-			mem_free(why);
-			listener_close(&l, false);
-		}
+		if (l->fd >= 0 || listener_open(l, &why))
+			continue;
+		log_error("%s/%s: %s", fresh->name, fresh->type_name, why);
+		mem_free(why);
+		listener_close(&l);
 	}
 }
 
@@ -85,6 +95,7 @@ exchange_services(struct list *fresh)
 		master_service_retire(LIST_ITEM(link, struct master_service, link));
 	for (struct list *item; (item = list_pop(fresh)) != NULL;) {
 		list_append(&master.services, item);
+		open_others(LIST_ITEM(item, struct master_service, link));
 		master_service_start(LIST_ITEM(item, struct master_service, link));
 	}
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/master.h"
+#include "service/directories.h"
 #include "service/environment.h"
 #include "service/lock.h"
 #include "service/logging.h"
@@ -108,20 +109,38 @@ open_sockets(void)
 	}
 }
 
+/*
+ * Nothing that the caller left open stays so, and 0 to 2 are open, lest a socket becomes
+ * standard error. Returns the new place of ready_fd.
+ */
+static int
+tidy_descriptors(int ready_fd)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	while (null >= 0 && null <= STDERR_FILENO)
+		null = dup(null);
+	if (null < 0)
+		log_fatal("open /dev/null: %s", strerror(errno));
+	(void)dup2(null, STDIN_FILENO);
+	if (ready_fd < 0) {
+		close_range(STDERR_FILENO + 1, ~0u, 0);
+		return -1;
+	}
+	if (ready_fd != STDERR_FILENO + 1)
+		(void)dup2(ready_fd, STDERR_FILENO + 1);
+	close_range(STDERR_FILENO + 2, ~0u, 0);
+	return STDERR_FILENO + 1;
+}
+
 /* The command that waits for us may go on: its terminal is no longer ours. */
 static void
 detach(int ready_fd)
 {
-	int null;
-
 	if (!master.foreground) {
 		(void)setsid();
-		null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (null < 0)
-			log_fatal("open /dev/null: %s", strerror(errno));
-		for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-			(void)dup2(null, fd);
-		close(null);
+		(void)dup2(STDIN_FILENO, STDOUT_FILENO);
+		(void)dup2(STDIN_FILENO, STDERR_FILENO);
 	}
 	if (ready_fd >= 0) {
 		(void)!write(ready_fd, "ok", 2);
@@ -177,6 +196,8 @@ check_only(void)
 int
 master_run(const struct master_options *options)
 {
+	int ready_fd = tidy_descriptors(options->ready_fd);
+
 	read_configuration(options);
 	umask(022);
 	task_init();
@@ -195,7 +216,7 @@ master_run(const struct master_options *options)
 	stderr_start();
 	log_info("daemon started -- version %s, configuration %s", master.values->mail_version,
 	    master.directory);
-	detach(options->ready_fd);
+	detach(ready_fd);
 	logging_quiet();
 	start_services();
 	notify_ready();

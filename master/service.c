@@ -60,7 +60,7 @@ master_service_close(struct master_service *s)
 	list_for_each_safe (link, next, &s->listeners) {
 		struct listener *l = LIST_ITEM(link, struct listener, link);
 
-		listener_close(&l, true);
+		listener_close(&l);
 	}
 }
 

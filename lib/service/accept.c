@@ -197,9 +197,11 @@ take_connection(struct listener *l)
 	case ENFILE:
 	case ENOMEM:
 	case ENOBUFS:
-	case EINVAL: /* master shut the socket down */
 	case EPERM:
 		pause_accepting(strerror(errno));
+		return false;
+	case EINVAL: /* master has shut the socket down */
+		task_watch_free(&l->watch);
 		return false;
 	default: /* the client has gone meanwhile, or its network has */
 		return true;

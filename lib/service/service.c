@@ -264,7 +264,10 @@ service_main(int argc, char **argv, const struct service *s)
 	if (chdir(service_process.values->queue_directory) < 0)
 		log_fatal("queue_directory %s: %s", service_process.values->queue_directory,
 		    strerror(errno));
-	logging_open(service_process.values, service_process.program, LOGGING_DAEMON);
+	logging_open(service_process.values, service_process.program,
+	    service_process.stand_alone ? LOGGING_COMMAND : LOGGING_DAEMON);
+	if (service_process.stand_alone)
+		logging_quiet(); /* standard error belongs to the caller */
 	status = service_process.stand_alone ? run_stand_alone(s) : run_under_master(s);
 	conf_free(&service_process.conf);
 	return status;

@@ -178,13 +178,21 @@ def test_one_process_services_are_alone(postern_instance, tmp_path):
     assert len(pids) == 1
     # After a reload the new process waits until the old one has gone.
     postern.reload()
-    with Client(postern.port()) as late:
+
+    def unanswered():
+        late = Client(postern.port())
         late.send("pid")
-        assert not late.is_answered(0.5)
-        for client in clients:
-            client.close()
-        assert late.is_answered(20)
-        assert late.file.readline().decode().strip() not in pids
+        if late.is_answered(0.5):  # the old process was not told yet
+            late.close()
+            return None
+        return late
+
+    late = poll_until(unanswered, "the old process to take no more connections")
+    for client in clients:
+        client.close()
+    assert late.is_answered(20)
+    assert late.file.readline().decode().strip() not in pids
+    late.close()
 
 
 def test_max_use_counts_only_when_set(postern_instance):
@@ -231,6 +239,19 @@ def test_reload_loses_no_session_and_no_connection(postern_instance):
         ask(postern, "pid", "other")
     session.close()
     poll_until(lambda: int(old) not in postern.children(), "the old process to end")
+
+
+def test_reload_from_one_address_to_all(postern_instance):
+    postern = postern_instance(master="{smtp} inet n - n - - testd\n").start()
+    session = Client(postern.port())
+    session.ask("pid")
+    for interfaces in ("all", "127.0.0.1"):
+        postern.write_config(main={"inet_interfaces": interfaces})
+        postern.reload()
+        poll_until(lambda: answers(postern), "an answer")
+        assert session.ask("echo x") == "x"
+    session.close()
+    assert "Address already in use" not in postern.log()
 
 
 def test_reload_ends_idle_sessions(postern_instance):

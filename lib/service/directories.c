@@ -20,7 +20,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "master/master.h"
+#include "service/directories.h"
 
 enum owner { OWNER_ROOT, OWNER_MAIL };
 
@@ -40,6 +40,7 @@ static const struct directory {
 };
 
 struct owners {
+	bool is_root;
 	uid_t root, mail;
 	gid_t mail_group;
 };
@@ -49,10 +50,11 @@ owners_find(const struct conf_values *v, struct owners *o)
 {
 	struct passwd *pw;
 
+	o->is_root = geteuid() == 0;
 	o->root = geteuid();
 	o->mail = o->root;
 	o->mail_group = getegid();
-	if (!master.is_root)
+	if (!o->is_root)
 		return;
 	pw = getpwnam(v->mail_owner);
 	if (!pw)
@@ -64,17 +66,17 @@ owners_find(const struct conf_values *v, struct owners *o)
 }
 
 static void
-repair(int fd, const char *name, uid_t uid, gid_t gid, mode_t mode, bool is_new)
+repair(int fd, const char *name, uid_t uid, const struct owners *o, mode_t mode, bool is_new)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		log_fatal("%s: %s", name, strerror(errno));
-	if (st.st_uid != uid || (master.is_root && st.st_gid != gid)) {
+	if (st.st_uid != uid || (o->is_root && st.st_gid != o->mail_group)) {
 		if (!is_new)
 			log_warn("%s: owner was %ld:%ld, is now %ld:%ld", name, (long)st.st_uid,
-			    (long)st.st_gid, (long)uid, (long)gid);
-		if (fchown(fd, uid, master.is_root ? gid : (gid_t)-1) < 0)
+			    (long)st.st_gid, (long)uid, (long)o->mail_group);
+		if (fchown(fd, uid, o->is_root ? o->mail_group : (gid_t)-1) < 0)
 			log_fatal("%s: cannot change its owner: %s", name, strerror(errno));
 	}
 	if ((st.st_mode & 07777) != mode) {
@@ -87,7 +89,7 @@ repair(int fd, const char *name, uid_t uid, gid_t gid, mode_t mode, bool is_new)
 }
 
 static void
-make(const char *name, uid_t uid, gid_t gid, mode_t mode)
+make(const char *name, uid_t uid, const struct owners *o, mode_t mode)
 {
 	bool is_new = mkdir(name, 0700) == 0;
 	int fd;
@@ -97,7 +99,7 @@ make(const char *name, uid_t uid, gid_t gid, mode_t mode)
 	fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		log_fatal("directory %s: %s", name, strerror(errno));
-	repair(fd, name, uid, gid, mode, is_new);
+	repair(fd, name, uid, o, mode, is_new);
 	close(fd);
 }
 
@@ -127,7 +129,7 @@ directories_prepare(const struct conf_values *v)
 	for (size_t i = 0; i < ARRAY_LEN(directories); i++) {
 		const struct directory *d = &directories[i];
 
-		make(d->name, d->owner == OWNER_MAIL ? o.mail : o.root, o.mail_group, d->mode);
+		make(d->name, d->owner == OWNER_MAIL ? o.mail : o.root, &o, d->mode);
 	}
-	make(v->data_directory, o.mail, o.mail_group, 0700);
+	make(v->data_directory, o.mail, &o, 0700);
 }
