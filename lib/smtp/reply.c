@@ -40,38 +40,31 @@ smtp_reply_parse(
 		dsn_with_class(status, (char)('0' + out->code / 100), out->status);
 }
 
-/* One character: itself, or '?' when a reply cannot hold it. The input it was. */
-static size_t
-character_print(struct buf *out, struct view text, size_t room)
+/* One character of n bytes, 0 when it is malformed. */
+static bool
+is_printable(struct view text, size_t n, unsigned code_point)
 {
-	unsigned char byte = (unsigned char)text.p[0];
-	unsigned code_point;
-	size_t n = utf8_next(text, &code_point);
-	bool ok = byte < 0x80 ? byte == '\t' || (byte >= ' ' && byte != 0x7f)
-			      : n > 0 && code_point >= 0xa0;
-
-	if (!ok || n > room) {
-		buf_append_char(out, '?');
-		return n ? n : 1;
-	}
-	buf_append(out, text.p, n);
-	return n;
+	if (n == 1)
+		return text.p[0] == '\t' || (text.p[0] >= ' ' && text.p[0] != 0x7f);
+	return n > 1 && code_point >= 0xa0;
 }
 
 static void
 line_print(struct buf *out, struct view line, size_t room)
 {
-	size_t start = out->len;
+	while (line.n) {
+		unsigned code_point = 0;
+		size_t n = utf8_next(line, &code_point);
+		bool ok = is_printable(line, n, code_point);
 
-	while (line.n && out->len - start < room && !out->overflow) {
-		size_t left = room - (out->len - start);
-		unsigned code_point;
-		size_t taken;
-
-		if (utf8_next(line, &code_point) > left)
+		if ((ok ? n : 1) > room)
 			return;
-		taken = character_print(out, line, left);
-		line = view_sub(line, taken, line.n);
+		if (ok)
+			buf_append(out, line.p, n);
+		else
+			buf_append_char(out, '?');
+		room -= ok ? n : 1;
+		line = view_sub(line, n ? n : 1, line.n);
 	}
 }
 

@@ -71,8 +71,8 @@ static const struct {
 	    "H-bbb=-", 8, true },
 	/* boundaries with a common start: the exact one, else the inner one */
 	{ "Content-Type: multipart/mixed; boundary=ab\n\n--ab\n"
-	  "Content-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n--ab\n\ny\n--ab--\nz\n",
-	    "H-=P-=-b=-b=b", 0, false },
+	  "Content-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n--ab\n\ny\n--a\n--ab--\nz\n",
+	    "H-=P-=-b=-bb=b", 0, false },
 	{ "Content-Type: multipart/mixed; boundary=a\n\n--a\n"
 	  "Content-Type: multipart/mixed; boundary=ab\n\n--ab\n\nx\n--ab--\ny\n--a--\nz\n",
 	    "H-=P-=-b=b=b", 0, false },

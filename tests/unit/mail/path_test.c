@@ -201,6 +201,31 @@ relay_notations(void **state)
 	check(VIEW("<v@x.example\0@here.example>"), 0, NULL, 0, "");
 }
 
+/* Replies and logs quote these. */
+static void
+reasons(void **state)
+{
+	static const struct {
+		const char *input, *why;
+	} rows[] = {
+		{ "<v@x.example@here.example>", "address has more than one @" },
+		{ "<\"v@x.example\">", "quoted @ without a domain" },
+		{ "<a@b..c>", "malformed domain" },
+		{ "<\xc3\xa9@b>", "non-ASCII address without SMTPUTF8" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct cursor c = cursor_of(view_of(rows[i].input));
+		struct arena arena = ARENA_INIT;
+		const char *why = "";
+		struct path path;
+
+		assert_false(path_parse(&c, 0, &arena, &path, &why));
+		assert_string_equal(why, rows[i].why);
+	}
+}
+
 static void
 internationalised(void **state)
 {
@@ -310,6 +335,7 @@ main(void)
 		cmocka_unit_test(leniency),
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(relay_notations),
+		cmocka_unit_test(reasons),
 		cmocka_unit_test(internationalised),
 		cmocka_unit_test(utf8_flag_and_text),
 		cmocka_unit_test(limits),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/escape.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "smtp/reply.h"
@@ -125,9 +126,34 @@ limits(void **state)
 		smtp_reply_parse(buf_view(&text), 554, "5.7.1", &r);
 		smtp_reply_print(&out, &r, true);
 		assert_int_equal(check_framing(buf_view(&out), 554), rows[i].lines);
+		assert_true(utf8_is_valid(buf_view(&out)));
+		if (i == 1) { /* 500 bytes behind "554 5.7.1 " */
+			assert_int_equal(out.len, SMTP_REPLY_LINE_MAX);
+			assert_int_equal(view_find(buf_view(&out), '?'), out.len);
+		}
 		buf_done(&text);
 		buf_done(&out);
 	}
+}
+
+/* A character of two bytes where only one more would fit is left out. */
+static void
+cut_between_characters(void **state)
+{
+	struct buf text = BUF_INIT(2000);
+	struct buf out = BUF_INIT(2000);
+	struct smtp_reply r;
+
+	(void)state;
+	buf_append_str(&text, "x");
+	for (size_t i = 0; i < 600; i++)
+		buf_append_str(&text, "\xc3\xa9");
+	smtp_reply_parse(buf_view(&text), 554, "5.7.1", &r);
+	smtp_reply_print(&out, &r, true);
+	assert_int_equal(out.len, SMTP_REPLY_LINE_MAX - 1);
+	assert_true(view_has_suffix(buf_view(&out), VIEW("\xc3\xa9\r\n")));
+	buf_done(&text);
+	buf_done(&out);
 }
 
 static void
@@ -159,6 +185,7 @@ main(void)
 		cmocka_unit_test(parsing),
 		cmocka_unit_test(without_status),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(cut_between_characters),
 		cmocka_unit_test(random_texts),
 	};
 
