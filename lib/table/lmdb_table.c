@@ -36,7 +36,7 @@ struct lmdb_table {
 };
 
 static bool
-is_regular(const char *path, const char **why)
+is_candidate(const char *path, const char **why)
 {
 	struct stat st;
 
@@ -44,6 +44,8 @@ is_regular(const char *path, const char **why)
 		*why = strerror(errno);
 	else if (!S_ISREG(st.st_mode))
 		*why = "not a regular file";
+	else if (st.st_size == 0)
+		*why = "no table in this file";
 	else
 		return true;
 	return false;
@@ -87,13 +89,12 @@ lmdb_table_open(const char *path, const char **why)
 	struct lmdb_table *t;
 	int rc;
 
-	if (!is_regular(path, why))
+	if (!is_candidate(path, why))
 		return NULL;
 	t = NEW(struct lmdb_table);
 	rc = open_environment(t, path);
 	if (rc != 0) {
-		/* An empty file: postmap is about to write it, or never did. */
-		*why = rc == ENOENT ? "no table in this file" : mdb_strerror(rc);
+		*why = mdb_strerror(rc);
 		lmdb_table_close(&t);
 		return NULL;
 	}
