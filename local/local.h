@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The deciding process of local: what becomes of a recipient (alias expansion, mailbox,
+ * forward). It never touches a mailbox itself; workers do, each as its recipient.
+ */
+#ifndef LOCAL_LOCAL_H
+#define LOCAL_LOCAL_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "conf/conf.h"
+#include "ipc/ipc.h"
+#include "local/job.h"
+#include "local/launcher.h"
+#include "proto/deliver.h"
+#include "route/route.h"
+#include "service/service.h"
+#include "table/table.h"
+
+#define RECIPIENTS_MAX 100000 /* in one request */
+#define EXPANSION_MAX  10000  /* destinations of one recipient */
+
+/* What all deliveries share. Set before the jail. */
+struct local {
+	const struct conf_values *conf;
+	struct table_list *aliases;
+	struct table *passwd;
+	struct router *router;
+	struct ipc_pool *cleanup;
+};
+extern struct local local;
+
+/* One request of qmgr. */
+struct delivery {
+	struct arena arena;
+	struct deliver_request request; /* text in the arena; owns the descriptor */
+	microseconds handed;
+	struct buf header; /* read when first needed */
+	bool has_header;
+};
+
+struct outcome {
+	enum deliver_result result;
+	const char *dsn;    /* constant or in the arena */
+	const char *reason; /* likewise */
+};
+
+/* session.c: one connection from qmgr, request after request. */
+void session_run(const struct service_connection *c);
+
+/* recipient.c: everything for one recipient; may wait. */
+struct outcome recipient_deliver(struct delivery *d, const struct deliver_recipient *r);
+
+/* The header block of the message, or an empty view with *why. */
+struct view delivery_header(struct delivery *d, const char **why);
+
+struct outcome outcome_make(struct arena *a, enum deliver_result result, const char *dsn,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* expand.c: aliases. */
+struct destination {
+	struct destination *next;
+	struct view text; /* mailbox: local name; forward: address in internal form */
+};
+
+struct expansion {
+	bool is_alias;
+	struct destination *mailboxes;
+	size_t mailbox_count;
+	struct destination *forwards;
+	size_t forward_count;
+	bool has_self; /* the alias names itself: its own mailbox is among the mailboxes */
+	bool has_owner;
+	struct view owner; /* envelope sender to use from here on */
+	bool failed;
+	struct outcome failure;
+};
+void expand(struct delivery *d, struct view name, struct view domain, struct expansion *x);
+
+/* user.c: an account of this system. */
+struct user {
+	const char *name, *home, *shell;
+	unsigned uid, gid;
+};
+
+/* TABLE_NOT_FOUND: no such account. Strings are in the arena. */
+enum table_result user_find(
+    struct arena *a, struct view name, struct user *out, const char **why);
+
+/* mailbox.c: the message into the mailbox of a user, through a worker. */
+struct mailbox_request {
+	const struct deliver_recipient *recipient;
+	const struct user *user;
+	struct view sender;
+	struct view local, extension, domain;
+};
+struct outcome mailbox_deliver(struct delivery *d, const struct mailbox_request *r);
+
+/* worker_pool.c: asks a worker that runs as the account. reason and dsn go into the arena. */
+struct outcome worker_pool_ask(struct arena *a, const char *account, enum worker_place place,
+    const struct mailbox_job *job);
+
+/* forward_path.c: the files of forward_path for this user, one a line, in the arena. */
+struct view forward_paths(struct arena *a, const struct mailbox_request *r);
+
+/* forward.c: a new message with these recipients through cleanup. */
+struct outcome forward_submit(struct delivery *d, const struct deliver_recipient *r,
+    struct view sender, const struct destination *recipients);
+
+#endif
