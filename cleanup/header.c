@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "cleanup/cleanup.h"
 #include "mail/address.h"
 #include "mail/header.h"
@@ -162,7 +163,9 @@ received_add(struct message *m)
 		.is_local = f->source != SUBMIT_SMTP,
 		.helo_name = f->helo_name,
 		.client_name = f->client_name,
-		.client_address = f->client_address,
+		.client_address = view_find(f->client_address, ':') < f->client_address.n
+		    ? view_of(arena_printf(&m->arena, "IPv6:%.*s", VIEW_ARG(f->client_address)))
+		    : f->client_address,
 		.hostname =
 		    f->server_name.n ? f->server_name : view_of(cleanup.conf->myhostname),
 		.mail_name = view_of(cleanup.conf->mail_name),

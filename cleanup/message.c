@@ -6,11 +6,13 @@
  * Once refused, whatever still comes is read and dropped: the client learns the verdict at
  * `end`.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "cleanup/cleanup.h"
+#include "ipc/ipc_own.h"
 #include "ipc/ipc_pool.h"
 #include "mail/address.h"
 #include "mail/header.h"
@@ -20,21 +22,6 @@
 #include "task/task.h"
 
 #define ANNOUNCE_TIME (5 * SECOND)
-
-static void
-facts_copy(struct message *m, const struct submit_begin *begin)
-{
-	struct submit_begin *f = &m->facts;
-
-	*f = *begin;
-	for (size_t i = 0; i < submit_begin_message.field_count; i++) {
-		const struct ipc_field *field = &submit_begin_message.fields[i];
-		struct view *text = (struct view *)((char *)f + field->offset);
-
-		if (field->type == IPC_VIEW)
-			*text = arena_view(&m->arena, *text);
-	}
-}
 
 bool
 message_is_refused(const struct message *m)
@@ -77,7 +64,8 @@ message_begin(struct message *m, const struct submit_begin *begin)
 	const struct conf_values *v = cleanup.conf;
 
 	memset(m, 0, sizeof(*m));
-	facts_copy(m, begin);
+	m->facts = *begin;
+	ipc_own(&submit_begin_message, &m->facts, &m->arena);
 	m->verdict.result = SUBMIT_OK;
 	buf_init(&m->header, CLEANUP_HEADER_MAX);
 	buf_init(&m->out, 2 * CLEANUP_HEADER_MAX);

@@ -72,6 +72,9 @@ recipients_extract(struct message *m, struct view field_value)
 		else
 			recipient_add(m, &r);
 	}
+	/* A name that was meant and not understood must not be lost in silence. */
+	if (walk.skipped || walk.truncated)
+		message_refuse(m, SUBMIT_REJECT, "5.1.3", "bad address in message header");
 	header_address_walk_done(&walk);
 }
 
