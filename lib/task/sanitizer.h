@@ -27,6 +27,9 @@
 #include <valgrind/valgrind.h>
 #endif
 #endif
+#ifndef RUNNING_ON_VALGRIND
+#define RUNNING_ON_VALGRIND 0
+#endif
 
 static inline void
 sanitizer_stack_register(const void *low, size_t size)
