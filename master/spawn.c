@@ -18,9 +18,8 @@
 #include "master/master.h"
 #include "service/service.h"
 
-#define LISTENERS_MAX   256
-#define OWN_ARGUMENTS   16
-#define DESCRIPTOR_HIGH 512 /* out of the way of the final places */
+#define LISTENERS_MAX 256
+#define OWN_ARGUMENTS 16
 
 static size_t
 listener_count(const struct master_service *s)
@@ -29,7 +28,7 @@ listener_count(const struct master_service *s)
 
 	list_for_each (link, &s->listeners)
 		n++;
-	return n;
+	return n < LISTENERS_MAX ? n : LISTENERS_MAX;
 }
 
 /* The process's part of the session limit; 0: none. */
@@ -96,14 +95,16 @@ default_signals(void)
 static void __attribute__((noreturn))
 child(const struct master_service *s, int control, char **argv)
 {
+	/* Copies out of the way of the final places come first. */
 	int high[LISTENERS_MAX], n = 0;
-	int control_high = fcntl(control, F_DUPFD, DESCRIPTOR_HIGH);
+	int beyond = SERVICE_LISTEN_FD_FIRST + (int)listener_count(s);
+	int control_high = fcntl(control, F_DUPFD, beyond);
 
 	list_for_each (link, &s->listeners) {
 		struct listener *l = LIST_ITEM(link, struct listener, link);
 
 		if (n < LISTENERS_MAX)
-			high[n++] = fcntl(l->fd, F_DUPFD, DESCRIPTOR_HIGH);
+			high[n++] = fcntl(l->fd, F_DUPFD, beyond);
 	}
 	(void)setpgid(0, 0);
 	if (master.stderr_write >= 0)

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 import threading
 import time
 
@@ -203,6 +204,33 @@ def test_max_use_counts_only_when_set(postern_instance):
     assert len({ask(postern, "pid") for _ in range(120)}) == 1
     pids = [ask(postern, "pid", "other") for _ in range(9)]
     assert len(set(pids)) == 3 and pids == sorted(pids, key=pids.index)
+
+
+def test_no_descriptors_left_is_a_pause_and_not_a_loop(postern_instance):
+    postern = postern_instance(main={"service_processes": "1"}, master=ONE,
+                               prefix=["prlimit", "--nofile=100:100"]).start()
+    hoarder = Client(postern.port())
+    pid = int(hoarder.ask("pid"))
+    assert int(hoarder.ask("hold")) > 50
+    clients = [Client(postern.port()) for _ in range(5)]
+    for client in clients:
+        client.send("pid")
+    postern.wait_log("Too many open files: accepting connections pauses")
+    before = cpu_ticks(pid)
+    assert not clients[0].is_answered(2)
+    assert cpu_ticks(pid) - before < os.sysconf("SC_CLK_TCK") // 2
+    assert hoarder.ask("release") == "0"
+    for client in clients:
+        assert client.file.readline().decode().strip() == str(pid)
+        client.close()
+    hoarder.close()
+    assert len(re.findall("accepting connections pauses", postern.log())) == 1
+
+
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
 
 
 # Reload
@@ -521,17 +549,47 @@ def test_rights_are_given_up(postern_instance):
     assert re.search(r"Max core file size +0 +0", limits)
 
 
+STRANGER = """
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(20)
+try:
+    s.connect(sys.argv[1])
+    s.send(b"echo x\\n")
+    print(s.recv(10) or "closed")
+except PermissionError:
+    print("denied")
+except ConnectionError:
+    print("closed")
+"""
+
+
+def ask_as(user, path):
+    account = pwd.getpwnam(user)
+    done = subprocess.run(["/usr/bin/python3", "-c", STRANGER, path], user=account.pw_uid,
+                          group=account.pw_gid, extra_groups=[], check=True,
+                          capture_output=True, text=True)
+    return done.stdout.strip()
+
+
 @needs_root
-def test_strangers_reach_no_private_socket(postern_instance):
-    postern = postern_instance(master="p unix - - n - - testd\n").start()
-    program = ("import socket,sys\ns=socket.socket(socket.AF_UNIX)\n"
-               "try:\n s.connect(sys.argv[1])\nexcept PermissionError:\n sys.exit(7)\n")
-    nobody = pwd.getpwnam("nobody")
-    import subprocess
-    done = subprocess.run(["/usr/bin/python3", "-c", program,
-                           postern.path("q", "private", "p")],
-                          user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], check=False)
-    assert done.returncode == 7
+def test_strangers_are_told_apart(postern_instance):
+    postern = postern_instance(master="p unix - - n - - testd\n"
+                                      "any unix n - n - - testd\n"
+                                      "ours unix n - n - - testd-ours\n")
+    libexec = postern.path("libexec")
+    os.mkdir(libexec)
+    for name, program in (("master", "master"), ("testd", "testd"), ("testd-ours", "testd")):
+        os.symlink(os.path.join(LIBEXEC, program), os.path.join(libexec, name))
+    postern.write_config(main={"daemon_directory": libexec})
+    postern.start()
+    private, public = postern.path("q", "private"), postern.path("q", "public")
+    assert ask_as("nobody", os.path.join(private, "p")) == "denied"
+    assert ask_as("daemon", os.path.join(private, "p")) == "b'x\\n'"
+    assert ask_as("nobody", os.path.join(public, "any")) == "b'x\\n'"
+    assert ask_as("nobody", os.path.join(public, "ours")) == "closed"
+    assert ask_as("daemon", os.path.join(public, "ours")) == "b'x\\n'"
+    postern.wait_log(r"connection from user id 65534 refused")
 
 
 @pytest.mark.skipif(not can_be_another_user(), reason="needs root to become somebody else")
@@ -627,3 +685,18 @@ def test_last_words_of_a_crash_are_logged(postern_instance):
     postern.start()
     postern.wait_log("stderr: something terrible happened")
     postern.wait_log("broken pid [0-9]+ exit status 3")
+
+
+def is_sanitized():
+    with open(os.path.join(LIBEXEC, "testd"), "rb") as f:
+        return b"__asan_init" in f.read()
+
+
+@pytest.mark.skipif(not is_sanitized(), reason="needs a sanitizer build")
+def test_leaks_of_jailed_daemons_are_noticed(postern_instance):
+    postern = postern_instance(master=ONE, crashes=True).start()
+    with Client(postern.port()) as client:
+        client.ask("leak")
+        client.ask("pid")
+    with pytest.raises(AssertionError, match="LeakSanitizer"):
+        postern.close()

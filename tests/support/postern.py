@@ -91,13 +91,15 @@ class Instance:
     user      a user name: the whole instance runs as this user, without root. None: as the
               user who runs the tests (when that is root, with users dropped)
     crashes   True: the test kills or crashes daemons, so such log lines are no failure
+    prefix    a command that runs the command behind it, such as prlimit
     """
 
     def __init__(self, main=None, master=None, files=None, ports=(), user=None, crashes=False,
-                 environment=None):
+                 environment=None, prefix=()):
         self.user = user
         self.crashes = crashes
         self.environment = environment or {}
+        self.prefix = list(prefix)
         self.process = None  # of start_fg
         self.closed = False
         self.pids = {}  # every process seen: when it was started, because pids are reused
@@ -192,7 +194,7 @@ class Instance:
 
     def argv(self, command, *arguments):
         program = command if "/" in command else os.path.join(SBIN, command)
-        argv = [program, *arguments]
+        argv = [*self.prefix, program, *arguments]
         if self.user and os.geteuid() == 0:
             account = pwd.getpwnam(self.user)
             argv = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}",

@@ -15,8 +15,11 @@
  *   finish          the process takes no more connections
  *   try WHAT        "done" or the name of the error; WHAT is one of the attempts below
  *
+ *   leak            loses some memory
+ *   hold, release   takes all descriptors that can be had; gives them back
+ *
  * "wakeups" tells how often the wakeup hook ran. With -o testd_fail=yes it ends before it is
- * ready.
+ * ready. Under the name testd-ours it talks to nobody but the suite's own users.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +42,7 @@
 #define IDLE_TIME (600 * SECOND)
 
 static unsigned wakeups;
+static void *volatile lost;
 
 static int
 try_open(const char *path)
@@ -147,6 +151,27 @@ attempt(struct view name)
 	return "unknown";
 }
 
+static int held[1024];
+static unsigned held_count;
+
+static unsigned
+hold(void)
+{
+	int fd;
+
+	while (held_count < ARRAY_LEN(held) && (fd = dup(STDIN_FILENO)) >= 0)
+		held[held_count++] = fd;
+	return held_count;
+}
+
+static unsigned
+release(void)
+{
+	while (held_count > 0)
+		close(held[--held_count]);
+	return held_count;
+}
+
 static unsigned
 open_descriptors(void)
 {
@@ -180,6 +205,10 @@ answer(struct stream *s, const char *verb, struct view rest)
 		stream_printf(s, soon, "%s\n", conf_text(service_conf(), text, NULL));
 	else if (strcmp(verb, "wakeups") == 0)
 		stream_printf(s, soon, "%u\n", wakeups);
+	else if (strcmp(verb, "hold") == 0)
+		stream_printf(s, soon, "%u\n", hold());
+	else if (strcmp(verb, "release") == 0)
+		stream_printf(s, soon, "%u\n", release());
 	else if (strcmp(verb, "try") == 0)
 		stream_printf(s, soon, "%s\n", attempt(rest));
 	else
@@ -200,6 +229,9 @@ act(const struct service_connection *c, const char *verb, struct view rest)
 		service_session_idle(c, true);
 	else if (strcmp(verb, "finish") == 0)
 		service_finish();
+	else if (strcmp(verb, "leak") == 0)
+		lost = mem_alloc(1000);
+	lost = NULL;
 }
 
 static void
@@ -238,9 +270,9 @@ wakeup(void)
 int
 main(int argc, char **argv)
 {
-	static const struct service testd = {
+	struct service testd = {
 		.name = "testd",
-		.peers = SERVICE_PEERS_ANY,
+		.peers = strstr(argv[0], "ours") ? SERVICE_PEERS_OURS : SERVICE_PEERS_ANY,
 		.pre_jail = pre_jail,
 		.session = session,
 		.wakeup = wakeup,
