@@ -165,6 +165,7 @@ access_by_address(struct evaluation *e, struct table *t, struct view address, co
 
 struct action {
 	struct evaluation *e;
+	struct view word; /* the action */
 	struct view text; /* behind the action's name */
 	struct view name; /* the subject */
 	const char *what;
@@ -309,8 +310,8 @@ act_info(struct action *a)
 static enum restriction_result
 act_not_built(struct action *a)
 {
-	log_warn("an access table action is not built into this version: \"%.*s\"",
-	    VIEW_ARG(a->text));
+	log_warn("access table action \"%.*s %.*s\" is not built into this version",
+	    VIEW_ARG(a->word), VIEW_ARG(a->text));
 	return restrict_configuration_error(a->e);
 }
 
@@ -358,6 +359,7 @@ access_act(struct evaluation *e, const char *table, struct view value, struct vi
 	log_debug("%s: %.*s: %.*s", table, VIEW_ARG(name), VIEW_ARG(value));
 	if (!view_next_word(&a.text, " \t", &word))
 		return RESTRICTION_DUNNO;
+	a.word = word;
 	a.text = view_trim(a.text);
 	/* A number alone is an old way to say OK; with text it is a reply. */
 	if (view_is_digits(word) && a.text.n == 0)

@@ -15,6 +15,14 @@ enum mail_param { PARAM_SIZE, PARAM_BODY, PARAM_RET, PARAM_ENVID, PARAM_SMTPUTF8
 
 static const char *const mail_params[] = { "SIZE", "BODY", "RET", "ENVID", "SMTPUTF8", "AUTH" };
 
+/* What is said of a value that is missing, wrong, or given twice. */
+static const struct param_text mail_refusals[] = {
+	{ "SIZE", "501 5.5.4 Bad message size syntax" },
+	{ "RET", "501 5.5.4 Bad RET parameter syntax" },
+	{ "ENVID", "501 5.5.4 Bad ENVID parameter syntax" },
+	{ "AUTH", "501 5.5.4 Bad AUTH parameter syntax" },
+};
+
 struct mail {
 	struct session *s;
 	struct transaction *t;
@@ -44,7 +52,9 @@ param_body(struct mail *m, const struct esmtp_param *p)
 	if (view_eq_nocase(p->value, VIEW("8BITMIME")))
 		m->t->is_8bit = true;
 	else if (!view_eq_nocase(p->value, VIEW("7BIT")))
-		m->refusal = "";
+		m->refusal =
+		    arena_printf(&m->s->arena, "555 5.5.4 Unsupported option: %.*s=%.*s",
+			VIEW_ARG(p->keyword), VIEW_ARG(p->value));
 }
 
 static void
@@ -70,16 +80,15 @@ param_envid(struct mail *m, const struct esmtp_param *p)
 	buf_done(&decoded);
 }
 
-/* The text for a parameter that is not known, not offered, or there twice. */
-static const char *
-param_refusal(struct mail *m, const struct esmtp_param *p, bool is_twice, int index)
+/* RFC 4954 5: checked, and not believed, since nobody has authenticated. */
+static void
+param_auth(struct mail *m, const struct esmtp_param *p)
 {
-	if (is_twice && index == PARAM_RET)
-		return "501 5.5.4 Bad RET parameter syntax";
-	if (is_twice && index == PARAM_ENVID)
-		return "501 5.5.4 Bad ENVID parameter syntax";
-	return arena_printf(&m->s->arena, "555 5.5.4 Unsupported option: %.*s%s%.*s",
-	    VIEW_ARG(p->keyword), p->has_value ? "=" : "", VIEW_ARG(p->value));
+	struct buf decoded = BUF_INIT(2 * ADDRESS_MAX);
+
+	if (!xtext_decode(&decoded, p->value))
+		m->refusal = "501 5.5.4 Bad AUTH parameter syntax";
+	buf_done(&decoded);
 }
 
 static bool
@@ -95,41 +104,30 @@ param_is_offered(int index, const struct esmtp_param *p)
 	case PARAM_BODY:
 		return p->has_value && !ehlo_is_hidden("8BITMIME");
 	case PARAM_SIZE:
-		return !ehlo_is_hidden("SIZE");
+		return p->has_value && !ehlo_is_hidden("SIZE");
 	default:
-		return false;
+		return p->has_value;
 	}
 }
 
 static void
-param_apply(struct mail *m, const struct esmtp_param *p, uint32_t *seen)
+param_apply(struct mail *m, const struct esmtp_param *p, int index)
 {
-	int index = esmtp_keyword_find(p->keyword, mail_params, ARRAY_LEN(mail_params));
-
-	if (index == PARAM_AUTH) { /* RFC 4954 5: without AUTH there is nobody to believe */
-		m->refusal = "503 5.5.4 Error: authentication disabled";
-		return;
-	}
-	if (index < 0 || !param_is_offered(index, p) || !esmtp_mark_first(seen, index)) {
-		bool is_twice = index >= 0 && (*seen & (1U << index));
-
-		m->refusal = param_refusal(m, p, is_twice, index);
-		return;
-	}
 	switch (index) {
 	case PARAM_SIZE:
 		param_size(m, p);
 		break;
 	case PARAM_BODY:
 		param_body(m, p);
-		if (m->refusal)
-			m->refusal = param_refusal(m, p, false, index);
 		break;
 	case PARAM_RET:
 		param_ret(m, p);
 		break;
 	case PARAM_ENVID:
 		param_envid(m, p);
+		break;
+	case PARAM_AUTH:
+		param_auth(m, p);
 		break;
 	default:
 		m->t->smtputf8 = true;
@@ -140,22 +138,26 @@ static bool
 params_parse(struct mail *m, struct cursor *c)
 {
 	struct esmtp_param param;
-	enum esmtp_result r;
 	uint32_t seen = 0;
 
-	while ((r = esmtp_param_next(c, &param)) == ESMTP_PARAM) {
-		param_apply(m, &param, &seen);
-		if (m->refusal)
-			return false;
-	}
-	if (r == ESMTP_MALFORMED) {
+	while (!m->refusal) {
 		struct view rest = view_trim(cursor_rest(c));
+		enum esmtp_result r = esmtp_param_next(c, &param);
+		int index = -1;
 
-		m->refusal = arena_printf(
-		    &m->s->arena, "555 5.5.4 Unsupported option: %.*s", VIEW_ARG(rest));
-		return false;
+		if (r == ESMTP_END)
+			return true;
+		if (r == ESMTP_PARAM)
+			index = esmtp_keyword_find(
+			    param.keyword, mail_params, ARRAY_LEN(mail_params));
+		if (index >= 0 && param_is_offered(index, &param) &&
+		    esmtp_mark_first(&seen, index))
+			param_apply(m, &param, index);
+		else
+			m->refusal = param_refusal(m->s, rest, mail_refusals,
+			    ARRAY_LEN(mail_refusals), index >= 0 && (seen & (1U << index)));
 	}
-	return true;
+	return false;
 }
 
 static bool

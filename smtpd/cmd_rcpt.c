@@ -15,6 +15,11 @@ enum rcpt_param { PARAM_NOTIFY, PARAM_ORCPT };
 
 static const char *const rcpt_params[] = { "NOTIFY", "ORCPT" };
 
+static const struct param_text rcpt_refusals[] = {
+	{ "NOTIFY", "501 5.5.4 Error: Bad NOTIFY parameter syntax" },
+	{ "ORCPT", "501 5.5.4 Error: Bad ORCPT parameter syntax" },
+};
+
 struct rcpt {
 	struct session *s;
 	struct transaction *t;
@@ -45,23 +50,29 @@ param_orcpt(struct rcpt *q, const struct esmtp_param *p)
 }
 
 static void
-param_apply(struct rcpt *q, const struct esmtp_param *p, uint32_t *seen)
+params_parse(struct rcpt *q, struct cursor *c)
 {
-	int index = esmtp_keyword_find(p->keyword, rcpt_params, ARRAY_LEN(rcpt_params));
-	bool is_first = index >= 0 && esmtp_mark_first(seen, index);
+	struct esmtp_param param;
+	uint32_t seen = 0;
 
-	if (index < 0 || ehlo_is_hidden("DSN"))
-		q->refusal =
-		    arena_printf(&q->s->arena, "555 5.5.4 Unsupported option: %.*s%s%.*s",
-			VIEW_ARG(p->keyword), p->has_value ? "=" : "", VIEW_ARG(p->value));
-	else if (!is_first)
-		q->refusal = index == PARAM_NOTIFY
-		    ? "501 5.5.4 Error: Bad NOTIFY parameter syntax"
-		    : "501 5.5.4 Error: Bad ORCPT parameter syntax";
-	else if (index == PARAM_NOTIFY)
-		param_notify(q, p);
-	else
-		param_orcpt(q, p);
+	while (!q->refusal) {
+		struct view rest = view_trim(cursor_rest(c));
+		enum esmtp_result r = esmtp_param_next(c, &param);
+		int index = -1;
+
+		if (r == ESMTP_END)
+			return;
+		if (r == ESMTP_PARAM && !ehlo_is_hidden("DSN"))
+			index = esmtp_keyword_find(
+			    param.keyword, rcpt_params, ARRAY_LEN(rcpt_params));
+		if (index < 0 || !esmtp_mark_first(&seen, index))
+			q->refusal = param_refusal(
+			    q->s, rest, rcpt_refusals, ARRAY_LEN(rcpt_refusals), index >= 0);
+		else if (index == PARAM_NOTIFY)
+			param_notify(q, &param);
+		else
+			param_orcpt(q, &param);
+	}
 }
 
 static void
@@ -96,19 +107,10 @@ static void
 rcpt_parse(struct rcpt *q, struct view argument)
 {
 	struct cursor c = cursor_of(argument);
-	struct esmtp_param param;
-	enum esmtp_result r = ESMTP_END;
-	uint32_t seen = 0;
 
 	address_parse(q, argument, &c);
-	while (!q->refusal && (r = esmtp_param_next(&c, &param)) == ESMTP_PARAM)
-		param_apply(q, &param, &seen);
-	if (!q->refusal && r == ESMTP_MALFORMED) {
-		struct view rest = view_trim(cursor_rest(&c));
-
-		q->refusal = arena_printf(
-		    &q->s->arena, "555 5.5.4 Unsupported option: %.*s", VIEW_ARG(rest));
-	}
+	if (!q->refusal)
+		params_parse(q, &c);
 }
 
 static void

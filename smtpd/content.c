@@ -398,18 +398,40 @@ answer_refused(struct session *s, const struct submit_status *status)
 	return REFUSED;
 }
 
+/*
+ * A stray CR near a line end is where servers disagree about the end of data. We go by CRLF "."
+ * CRLF alone; but what follows such a message in the same packet may be meant as a part of it
+ * by the client, or by a server before us, and so is not run as commands.
+ */
+static void
+distrust_stray_cr(struct session *s, const struct content *c)
+{
+	if (!c->is_bdat && !s->is_local && (c->decoder.notes & DATA_BARE_CR))
+		s->closing = true;
+}
+
+static bool
+is_refused_for_newlines(const struct session *s, const struct content *c)
+{
+	unsigned notes = content_notes(c);
+
+	if (s->bare_newline != BARE_REJECT)
+		return false;
+	return (notes & DATA_BARE_LF) || (!c->is_bdat && (notes & DATA_BARE_CR));
+}
+
 static enum outcome
-refuse_bare_newline(struct session *s)
+refuse_newlines(struct session *s, const char *what)
 {
 	struct buf context = BUF_INIT(LOG_LINE_MAX);
 	struct recipient *first = s->transaction->recipients;
 
 	session_log_context(s, first->address, s->transaction->recipient_count == 1, &context);
-	log_info("%s: reject: %s from %s: bare <LF> received%s", session_queue_id(s), s->where,
-	    s->peer.label, buf_str(&context));
+	log_info("%s: reject: %s from %s: bare <%s> received%s", session_queue_id(s), s->where,
+	    s->peer.label, what, buf_str(&context));
 	buf_done(&context);
-	reply(s, "%d 5.5.2 %s Error: bare <LF> received",
-	    server.v->smtpd_forbid_bare_newline_reject_code, server.v->myhostname);
+	reply(s, "%d 5.5.2 %s Error: bare <%s> received",
+	    server.v->smtpd_forbid_bare_newline_reject_code, server.v->myhostname, what);
 	s->closing = true; /* its idea of where the message ended may be another one */
 	return REFUSED;
 }
@@ -444,8 +466,9 @@ content_finish(struct session *s, struct transaction *t, bool is_bdat)
 	s->where = "END-OF-MESSAGE";
 	if (content_notes(c) & DATA_BARE_LF)
 		s->bare_newline_seen = true;
-	if ((content_notes(c) & DATA_BARE_LF) && s->bare_newline == BARE_REJECT)
-		return refuse_bare_newline(s);
+	if (is_refused_for_newlines(s, c))
+		return refuse_newlines(s, content_notes(c) & DATA_BARE_LF ? "LF" : "CR");
+	distrust_stray_cr(s, c);
 	if (c->too_big) {
 		reply(s, "552 5.3.4 Error: message file too big");
 		return REFUSED;

@@ -128,3 +128,20 @@ reply_lines(struct session *s, int code, struct view lines)
 		reply_write(s, VIEW("\r\n"));
 	}
 }
+
+const char *
+param_refusal(struct session *s, struct view rest, const struct param_text *texts, size_t count,
+    bool is_twice)
+{
+	struct view word = VIEW_NONE, keyword;
+	bool is_empty;
+
+	view_next_word(&rest, " \t", &word);
+	keyword = view_sub(word, 0, view_find(word, '='));
+	is_empty = keyword.n + 1 == word.n;
+	for (size_t i = 0; i < count; i++)
+		if ((is_empty || is_twice) &&
+		    view_eq_nocase(keyword, view_of(texts[i].keyword)))
+			return texts[i].reply;
+	return arena_printf(&s->arena, "555 5.5.4 Unsupported option: %.*s", VIEW_ARG(word));
+}

@@ -220,13 +220,21 @@ session_linger(struct session *s)
 		total += bytes.n;
 }
 
+/* A client that hangs up instead of QUIT once its mail is safe: nothing was lost. */
+static bool
+is_farewell(const struct session *s)
+{
+	return view_eq(view_of(s->where), VIEW("END-OF-MESSAGE")) &&
+	    view_eq(view_of(s->reason), VIEW("lost connection"));
+}
+
 static void
 session_log_end(const struct session *s)
 {
 	if (s->reason && s->in_content)
 		log_info("%s after %s (%llu bytes) from %s", s->reason, s->where,
 		    (unsigned long long)s->content_bytes, s->peer.label);
-	else if (s->reason)
+	else if (s->reason && !is_farewell(s))
 		log_info("%s after %s from %s", s->reason, s->where, s->peer.label);
 	session_log_disconnect(s);
 }

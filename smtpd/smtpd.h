@@ -221,6 +221,17 @@ enum outcome cmd_not_built(struct session *s, struct view argument);
 enum outcome cmd_auth(struct session *s, struct view argument);
 enum outcome cmd_unauthorized(struct session *s, struct view argument);
 
+/*
+ * The reply to an ESMTP parameter that cannot be taken: rest starts with it. A keyword of the
+ * table has a text of its own when its value is missing or it is there twice.
+ */
+struct param_text {
+	const char *keyword;
+	const char *reply;
+};
+const char *param_refusal(struct session *s, struct view rest, const struct param_text *texts,
+    size_t count, bool is_twice);
+
 /* cmd_hello.c: $smtpd_discard_ehlo_keywords as bits. */
 unsigned ehlo_hidden_parse(struct view text, bool *quietly);
 bool ehlo_is_hidden(const char *keyword);
