@@ -233,6 +233,35 @@ def cpu_ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
+def test_max_idle_counts_only_when_set(postern_instance):
+    postern = postern_instance(
+        master=ONE + "127.0.0.1:{other} inet n - n - - testd -o max_idle=1s\n",
+        ports=["other"]).start()
+    kept, idle = int(ask(postern, "pid")), int(ask(postern, "pid", "other"))
+    poll_until(lambda: idle not in postern.children("testd"), "the idle process to end")
+    assert kept in postern.children("testd")
+    assert answers(postern, "other") not in (None, idle)
+
+
+def test_disabled_services_do_not_listen(postern_instance):
+    postern = postern_instance(
+        main={"master_service_disable": "127.0.0.1:{other}.inet"}, master=TWO, ports=["other"])
+    postern.write_config(main={
+        "master_service_disable": f"127.0.0.1:{postern.port('other')}.inet"})
+    postern.start()
+    assert answers(postern)
+    assert answers(postern, "other") is None
+    postern.write_config(main={"master_service_disable": "inet"})
+    postern.reload()
+    assert answers(postern) is None
+
+
+def test_syslog_name_of_a_service(postern_instance):
+    postern = postern_instance(
+        master="a unix n - n 9 - testd -o syslog_name=postfix/submission\n").start()
+    postern.wait_log(r" postfix/submission/testd\[\d+\]: wakeup 1")
+
+
 # Reload
 
 
