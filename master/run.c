@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/master.h"
+#include "service/check.h"
 #include "service/directories.h"
 #include "service/environment.h"
 #include "service/lock.h"
@@ -186,11 +187,14 @@ release(void)
 static int
 check_only(void)
 {
+	unsigned found;
+
 	warn_unprivileged();
 	directories_prepare(master.values);
 	read_services();
+	found = check_permissions(master.conf);
 	release();
-	return 0;
+	return found > 0 ? 1 : 0;
 }
 
 int

@@ -24,9 +24,11 @@
 #include "service/environment.h"
 #include "service/logging.h"
 #include "service/service_private.h"
+#include "table/table.h"
 #include "task/task.h"
 
 #define OPTIONS_MAX 256
+#define LOOKUP_TIME (60 * SECOND) /* for an answer of the tables service */
 #define LOCK_TRIES  100
 #define LOCK_PAUSE  (50 * 1000 * 1000) /* nanoseconds */
 
@@ -224,6 +226,10 @@ enter_jail(void)
 static int
 run_under_master(const struct service *s)
 {
+	char tables[256];
+
+	service_path(tables, sizeof(tables), "private", "tables");
+	table_set_proxy(tables, LOOKUP_TIME);
 	if (s->one_process)
 		lock_alone();
 	if (s->pre_jail)
@@ -243,6 +249,7 @@ run_under_master(const struct service *s)
 static int
 run_stand_alone(const struct service *s)
 {
+	table_set_direct(true);
 	if (s->pre_jail)
 		s->pre_jail();
 	return standalone_run(s);

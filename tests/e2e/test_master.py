@@ -493,6 +493,11 @@ def test_check(postern_instance):
     postern.write_config(main={"max_use": "many"})
     done = postern.run("postern", "check", check=False)
     assert done.returncode == 1 and "max_use" in done.stderr
+    postern.write_config(main={"max_use": "100"})
+    os.chmod(os.path.join(postern.conf, "master.cf"), 0o666)
+    done = postern.run("postern", "check", check=False)
+    assert done.returncode == 1
+    assert re.search("master.cf can be written by others: mode 0666", done.stderr)
 
 
 def test_stock_names_are_accepted(postern_instance):
