@@ -13,6 +13,7 @@
  * long as another process holds the same socket. task_flush_events settles it for such cases.
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
@@ -76,9 +77,31 @@ tick_passed(int fd, short events, void *context)
 	task_loop.tick_at = DEADLINE_NEVER;
 }
 
+/*
+ * What is referenced from the stacks of suspended tasks only is no leak when the process exits
+ * in the middle of its work.
+ */
+static void
+show_stacks_to_leak_checker(void)
+{
+	if (task_loop.base == NULL)
+		return;
+	list_for_each (member, &task_loop.tasks) {
+		struct task *t = LIST_ITEM(member, struct task, member);
+		const char *from = t->resting - SWEEP_MARGIN;
+
+		if (t == task_loop.current)
+			from = __builtin_frame_address(0);
+		else if (t->resting == NULL)
+			from = (const char *)t;
+		sanitizer_root(from, t->stack.low + TASK_STACK_SIZE);
+	}
+}
+
 void
 task_init(void)
 {
+	static bool at_exit;
 	struct event_config *config = event_config_new();
 
 	assert(task_loop.base == NULL);
@@ -98,6 +121,8 @@ task_init(void)
 	task_loop.sweep.fire = sweep;
 	task_loop.sweep_next = &task_loop.tasks;
 	(void)evtimer_assign(&task_loop.tick, task_loop.base, tick_passed, NULL);
+	if (SANITIZER_CHECKS_LEAKS && !at_exit)
+		at_exit = atexit(show_stacks_to_leak_checker) == 0;
 }
 
 static void

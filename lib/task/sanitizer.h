@@ -20,6 +20,9 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/lsan_interface.h>
+#define SANITIZER_CHECKS_LEAKS 1
+#else
+#define SANITIZER_CHECKS_LEAKS 0
 #endif
 
 #if defined(__has_include)
@@ -53,6 +56,18 @@ sanitizer_stack_clear(const char *top)
 	__asan_unpoison_memory_region(top - 4096, 4096);
 #else
 	(void)top;
+#endif
+}
+
+/* Pointers between here count as references. */
+static inline void
+sanitizer_root(const char *from, const char *to)
+{
+#ifdef TASK_ASAN
+	__lsan_register_root_region(from, (size_t)(to - from));
+#else
+	(void)from;
+	(void)to;
 #endif
 }
 
