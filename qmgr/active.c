@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The messages in memory, by id, and how many there may be. What does not fit stays on disk and
+ * is looked for when there is room again; no list of its names is kept.
+ */
+#include "base/mem.h"
+#include "qmgr/qmgr.h"
+
+/* Mail from deferred may take this share; the rest is for mail that has never been tried. */
+#define DUE_SHARE(limit) ((limit) / 2 > 0 ? (limit) / 2 : 1)
+
+static struct task_cond room;
+static bool room_ready;
+
+static struct task_cond *
+room_cond(void)
+{
+	if (!room_ready) {
+		task_cond_init(&room);
+		room_ready = true;
+	}
+	return &room;
+}
+
+struct message *
+message_find(const char *id)
+{
+	return hash_find(qmgr.active, view_of(id));
+}
+
+struct message *
+message_new(const char *id, enum queue_place place)
+{
+	struct message *m = NEW(struct message);
+
+	memcpy(m->id, id, strlen(id) + 1);
+	m->place = place;
+	m->file.fd = -1;
+	m->is_due = place == QUEUE_DEFERRED;
+	list_init(&m->link);
+	list_init(&m->settle_link);
+	list_init(&m->entries);
+	list_init(&m->journal_link);
+	list_init(&m->waiters);
+	hash_put(qmgr.active, view_of(m->id), m);
+	if (m->is_due)
+		qmgr.due_active++;
+	return m;
+}
+
+void
+message_wishes_end(struct message *m, bool succeeded)
+{
+	struct list *link;
+
+	m->wish = WISH_NOTHING;
+	while ((link = list_pop(&m->waiters))) {
+		struct wish_waiter *w = LIST_ITEM(link, struct wish_waiter, link);
+
+		w->is_done = true;
+		w->succeeded = succeeded;
+		task_cond_signal(&w->done);
+	}
+}
+
+void
+message_forget(struct message *m)
+{
+	message_wishes_end(m, false);
+	list_remove(&m->link);
+	list_remove(&m->settle_link);
+	list_remove(&m->journal_link);
+	if (m->file.fd >= 0)
+		queue_message_done(&m->file);
+	if (m->journal)
+		queue_message_done(m->journal);
+	mem_free(m->journal);
+	outcomes_clear(&m->outcomes);
+	arena_reset(&m->portion);
+	hash_remove(qmgr.active, view_of(m->id));
+	if (m->is_due)
+		qmgr.due_active--;
+	mem_free(m);
+	active_wake();
+}
+
+bool
+active_is_full(void)
+{
+	return hash_count(qmgr.active) >= qmgr.active_limit;
+}
+
+bool
+active_is_full_of_due(void)
+{
+	return active_is_full() || qmgr.due_active >= DUE_SHARE(qmgr.active_limit);
+}
+
+/* Waiters are woken when there is room for more than one, so that they work in batches. */
+void
+active_wake(void)
+{
+	size_t count = hash_count(qmgr.active), limit = qmgr.active_limit;
+
+	if (qmgr.finishing || count <= limit - limit / 4 ||
+	    qmgr.due_active <= DUE_SHARE(limit) / 2)
+		task_cond_broadcast(room_cond());
+}
+
+bool
+active_wait_for_room(bool for_due)
+{
+	while (!qmgr.finishing && (for_due ? active_is_full_of_due() : active_is_full())) {
+		if (task_cond_wait(room_cond(), DEADLINE_NEVER) != TASK_OK)
+			return false;
+	}
+	return !qmgr.finishing;
+}

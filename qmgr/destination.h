@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One next hop of one transport (or one recipient, where a delivery has only one): the entries
+ * that wait for it and how many deliveries it may have at a time. Pure: the scheduler around it
+ * is transport.c.
+ */
+#ifndef QMGR_DESTINATION_H
+#define QMGR_DESTINATION_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/view.h"
+
+struct destination_limits {
+	int initial;      /* deliveries at a time to begin with */
+	int most;         /* 0: no limit */
+	int cohort_limit; /* failures, in units of the window, until it is dead; 0: never */
+};
+
+/* Why nothing is handed out for now; for the recipients that come meanwhile. */
+struct suspension {
+	char dsn[12];
+	char reason[512];
+};
+
+struct destination {
+	struct transport *transport;
+	char *key;
+	struct list link;    /* in transport.ready or transport.dead */
+	struct list entries; /* that wait */
+	unsigned waiting;
+	unsigned busy;   /* deliveries running */
+	unsigned window; /* how many there may be */
+	double failed_cohorts;
+	nanoseconds dead_until; /* 0: alive */
+	struct suspension *suspension;
+};
+
+struct destination *destination_new(
+    struct transport *t, struct view key, const struct destination_limits *limits);
+void destination_free(struct destination **d);
+
+bool destination_has_room(const struct destination *d);
+
+/* The answer of a delivery, while it still counts as busy. */
+void destination_succeeded(struct destination *d, const struct destination_limits *limits);
+
+/* The same for one that failed for the destination's sake; true: it is to be suspended. */
+bool destination_failed(struct destination *d, const struct destination_limits *limits);
+
+/* Suspends, or ends that and starts anew. */
+void destination_suspend(
+    struct destination *d, nanoseconds until, struct view dsn, struct view reason);
+void destination_revive(struct destination *d, const struct destination_limits *limits);
+
+void suspension_set(
+    struct suspension *s, struct view dsn, const char *prefix, struct view reason);
+
+#endif

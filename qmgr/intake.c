@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking messages up. Names come from cleanup's announcements, from the scan of incoming and
+ * from deferred; tasks open and verify the files in batches outside the loop, and resolve the
+ * recipients. While one task opens, what arrives meanwhile gathers into the next batch; while
+ * one waits for a table, another opens.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "qmgr/qmgr.h"
+
+#define BATCH       32
+#define TASKS_MAX   32
+#define RETRY_AFTER (10 * SECOND)
+
+static struct intake {
+	struct list fresh;  /* names that are new */
+	struct list due;    /* names from deferred */
+	struct list refill; /* messages whose next portion is to be resolved */
+	bool due_turn;
+	bool opening;  /* a task is in the offload */
+	bool starting; /* a task has not run yet */
+	unsigned tasks;
+	struct task_timer *retry;
+} intake;
+
+struct opening {
+	struct message *messages[BATCH];
+	enum queue_result results[BATCH];
+	const char *why[BATCH];
+	enum queue_result cleared[BATCH]; /* of what had to be put away */
+	size_t count;
+};
+
+/* ---- outside the loop ---- */
+
+/* What is no message is put where it belongs at once. */
+static void
+open_one(struct opening *o, size_t i)
+{
+	struct message *m = o->messages[i];
+	const char *why = NULL;
+
+	o->results[i] =
+	    queue_message_open(qmgr.queue, m->place, m->id, false, &m->file, &o->why[i]);
+	if (o->results[i] == QUEUE_INCOMPLETE)
+		o->cleared[i] = queue_remove_incomplete(qmgr.queue, m->id, m->place, &why);
+	else if (o->results[i] == QUEUE_DAMAGED)
+		o->cleared[i] = queue_move(qmgr.queue, m->id, m->place, QUEUE_CORRUPT, &why);
+}
+
+static void
+open_all(void *argument)
+{
+	struct opening *o = argument;
+
+	for (size_t i = 0; i < o->count; i++)
+		open_one(o, i);
+}
+
+/* ---- in the loop ---- */
+
+static void
+log_damaged(const struct message *m, const char *why, enum queue_result moved)
+{
+	log_error("%s: damaged queue file in %s: %s; %s", m->id, queue_place_name(m->place),
+	    why ? why : "",
+	    moved == QUEUE_OK ? "moved to corrupt, for you to look at"
+			      : "it could not be moved to corrupt");
+}
+
+/* The file cannot be had. A name that was announced meanwhile is looked at again. */
+static void
+open_failed(struct opening *o, size_t i)
+{
+	struct message *m = o->messages[i];
+
+	switch (o->results[i]) {
+	case QUEUE_DAMAGED:
+		log_damaged(m, o->why[i], o->cleared[i]);
+		break;
+	case QUEUE_INCOMPLETE:
+		if (o->cleared[i] == QUEUE_OK)
+			log_info("%s: removed what an interrupted writer left in %s", m->id,
+			    queue_place_name(m->place));
+		break;
+	case QUEUE_BUSY:
+	case QUEUE_GONE:
+		break;
+	default:
+		log_warn("%s: open queue file: %s", m->id, o->why[i]);
+		intake_retry_later();
+	}
+	if (m->announced &&
+	    (o->results[i] == QUEUE_BUSY || o->results[i] == QUEUE_GONE ||
+		o->results[i] == QUEUE_INCOMPLETE)) {
+		m->announced = false;
+		m->step = MESSAGE_WAITING;
+		list_append(&intake.fresh, &m->link);
+		return;
+	}
+	message_forget(m);
+}
+
+static void
+opened(struct message *m)
+{
+	m->taken = clock_wall();
+	m->pending = m->file.pending_count;
+	for (uint32_t i = 0; i < m->file.recipient_count; i++) {
+		if (m->file.status[i].state == QUEUE_RCPT_BOUNCED ||
+		    m->file.status[i].state == QUEUE_RCPT_EXPIRED)
+			m->owed++;
+	}
+	log_info("%s: from=<%.*s>, size=%llu, nrcpt=%u (queue active)", m->id,
+	    VIEW_ARG(m->file.sender), (unsigned long long)m->file.size, m->pending);
+	m->step = MESSAGE_DELIVERING;
+	message_fill(m);
+}
+
+static struct list *
+names_list(void)
+{
+	struct list *first = intake.due_turn ? &intake.due : &intake.fresh;
+	struct list *second = intake.due_turn ? &intake.fresh : &intake.due;
+
+	intake.due_turn = !intake.due_turn;
+	return list_is_empty(first) ? second : first;
+}
+
+static void kick(void);
+
+static bool
+open_batch(struct opening *o)
+{
+	struct list *names = names_list(), *link;
+
+	o->count = 0;
+	while (o->count < BATCH && (link = list_pop(names))) {
+		struct message *m = LIST_ITEM(link, struct message, link);
+
+		m->step = MESSAGE_OPENING;
+		o->messages[o->count++] = m;
+	}
+	if (o->count == 0)
+		return false;
+	intake.opening = true;
+	task_offload(open_all, o);
+	intake.opening = false;
+	if (!list_is_empty(&intake.fresh) || !list_is_empty(&intake.due))
+		kick();
+	return true;
+}
+
+static void
+take_batch(struct opening *o)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		if (o->results[i] != QUEUE_OK)
+			open_failed(o, i);
+		else if (qmgr.finishing)
+			message_forget(o->messages[i]);
+		else
+			opened(o->messages[i]);
+	}
+}
+
+static bool
+refill_one(void)
+{
+	struct list *link = list_pop(&intake.refill);
+	struct message *m = link ? LIST_ITEM(link, struct message, link) : NULL;
+
+	if (!m)
+		return false;
+	m->step = MESSAGE_DELIVERING;
+	message_fill(m);
+	return true;
+}
+
+static void
+intake_run(void *argument)
+{
+	struct opening *o = NEW(struct opening);
+	bool worked;
+
+	(void)argument;
+	intake.starting = false;
+	do {
+		worked = refill_one();
+		if (!intake.opening && open_batch(o)) {
+			take_batch(o);
+			worked = true;
+		}
+	} while (worked && !qmgr.finishing);
+	intake.tasks--;
+	mem_free(o);
+}
+
+static void
+kick(void)
+{
+	if (qmgr.finishing || intake.starting || intake.tasks >= TASKS_MAX)
+		return;
+	if (intake.opening && list_is_empty(&intake.refill))
+		return;
+	if (task_spawn("intake", intake_run, NULL)) {
+		intake.starting = true;
+		intake.tasks++;
+	} else {
+		intake_retry_later();
+	}
+}
+
+enum intake_result
+intake_add(const char *id, enum queue_place place, bool flush)
+{
+	struct message *m = message_find(id);
+
+	if (m) {
+		m->flush |= flush;
+		return INTAKE_KNOWN;
+	}
+	if (qmgr.finishing || active_is_full())
+		return INTAKE_FULL;
+	m = message_new(id, place);
+	m->flush = flush;
+	list_append(place == QUEUE_DEFERRED ? &intake.due : &intake.fresh, &m->link);
+	kick();
+	return INTAKE_TAKEN;
+}
+
+void
+intake_announced(struct view id)
+{
+	char name[QUEUE_ID_SIZE];
+	struct message *m;
+
+	if (!queue_id_is_valid(id))
+		return;
+	memcpy(name, id.p, id.n);
+	name[id.n] = '\0';
+	m = message_find(name);
+	if (m &&
+	    (m->step == MESSAGE_OPENING || m->step == MESSAGE_WAITING ||
+		m->step == MESSAGE_RESERVED))
+		m->announced = true;
+	if (!m && intake_add(name, QUEUE_INCOMING, false) == INTAKE_FULL)
+		scan_incoming();
+}
+
+void
+intake_refill(struct message *m)
+{
+	m->step = MESSAGE_WAITING;
+	list_append(&intake.refill, &m->link);
+	kick();
+}
+
+static void
+retry(void *context)
+{
+	(void)context;
+	kick();
+	transport_kick_all();
+	scan_incoming();
+}
+
+void
+intake_retry_later(void)
+{
+	task_timer_set(intake.retry, clock_deadline(RETRY_AFTER));
+}
+
+void
+intake_start(void)
+{
+	list_init(&intake.fresh);
+	list_init(&intake.due);
+	list_init(&intake.refill);
+	intake.retry = task_timer_new(retry, NULL);
+}

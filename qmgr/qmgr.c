@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What happens to qmgr as a whole: start, wake-up, and the end. Finishing means that nothing
+ * new is handed out; what runs is waited for, a while; what became of it is noted; everything
+ * else is simply forgotten, for it lies on disk.
+ */
+#include "qmgr/qmgr.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define FINISH_TIME            (20 * SECOND)
+#define DESCRIPTORS_FOR_OTHERS 512
+#define NOTICE_IDLE            4
+#define NOTICE_IDLE_TIME       (60 * SECOND)
+
+struct qmgr qmgr;
+
+static struct task_timer *finish_timer;
+
+void
+qmgr_prepare(void)
+{
+	const struct conf_values *v = service_values();
+	const char *why;
+
+	qmgr.conf = service_conf();
+	qmgr.values = v;
+	qmgr.queue = queue_open(".", v->queue_sync, &why);
+	if (!qmgr.queue)
+		log_fatal("open queue directory %s: %s", v->queue_directory, why);
+	qmgr.router = router_open(qmgr.conf);
+	qmgr.retry = (struct retry_rules){
+		.minimal_backoff = v->minimal_backoff_time / 1000,
+		.maximal_backoff = v->maximal_backoff_time / 1000,
+		.lifetime = v->maximal_queue_lifetime / 1000,
+		.bounce_lifetime = v->bounce_queue_lifetime / 1000,
+	};
+	qmgr.active = hash_new();
+	qmgr.transports = hash_new();
+}
+
+/* Every active message has its file open, and a second time while its state is noted. */
+static size_t
+active_limit(void)
+{
+	size_t limit = (size_t)qmgr.values->qmgr_message_active_limit;
+	struct rlimit files;
+	size_t possible;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+		return limit;
+	possible = files.rlim_cur > 2 * DESCRIPTORS_FOR_OTHERS
+	    ? files.rlim_cur - DESCRIPTORS_FOR_OTHERS
+	    : files.rlim_cur / 2;
+	if (possible >= limit)
+		return limit;
+	log_info("at most %zu messages at a time, for there may be only %llu open files",
+	    possible, (unsigned long long)files.rlim_cur);
+	return possible > 0 ? possible : 1;
+}
+
+void
+qmgr_start(void)
+{
+	char path[256];
+
+	qmgr.active_limit = active_limit();
+	service_path(path, sizeof(path), "private", qmgr.values->bounce_service_name);
+	qmgr.bounce = ipc_pool_new(path, NOTICE_IDLE, NOTICE_IDLE_TIME);
+	intake_start();
+	outcome_start();
+}
+
+void
+qmgr_wakeup(void)
+{
+	deferred_start();
+	scan_incoming();
+	settle_stalled();
+	transport_kick_all();
+}
+
+static void
+finish_now(void *context)
+{
+	(void)context;
+	dispatch_cancel_all();
+}
+
+static void
+withdraw_all(void)
+{
+	struct hash_iter it = { 0 };
+
+	while (hash_next(qmgr.active, &it)) {
+		struct message *m = it.value;
+
+		if (m->step == MESSAGE_DELIVERING)
+			message_withdraw(m);
+	}
+}
+
+void
+qmgr_finish(void)
+{
+	qmgr.finishing = true;
+	finish_timer = task_timer_new(finish_now, NULL);
+	task_timer_set(finish_timer, clock_deadline(FINISH_TIME));
+	active_wake();
+	deferred_finish();
+	withdraw_all();
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of qmgr. A message is taken up (intake), its recipients are resolved in portions
+ * and become entries of destinations (resolve), workers give entries to agents (dispatch), what
+ * became of each recipient is recorded (outcome), and when nothing is outstanding the message
+ * is settled: journal, notices, and then removal or a later attempt.
+ *
+ *   transport -> destinations -> entries -> recipients of one message
+ *
+ * Everything runs in the one thread of the loop, except what task_offload is given: that works
+ * on messages which the loop leaves alone meanwhile.
+ */
+#ifndef QMGR_QMGR_H
+#define QMGR_QMGR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "conf/conf.h"
+#include "ipc/ipc.h"
+#include "ipc/ipc_pool.h"
+#include "proto/deliver.h"
+#include "proto/queuectl.h"
+#include "qmgr/destination.h"
+#include "qmgr/retry.h"
+#include "queue/queue.h"
+#include "queue/queue_file.h"
+#include "route/route.h"
+#include "service/service.h"
+#include "task/task.h"
+
+/* ---- a message in memory ---- */
+
+enum message_step {
+	MESSAGE_WAITING,    /* in an intake list, not yet opened, or for its next portion */
+	MESSAGE_OPENING,    /* an intake task has it */
+	MESSAGE_DELIVERING, /* its recipients are with destinations and agents */
+	MESSAGE_SETTLING,   /* nothing is outstanding; what became of it is being noted */
+	MESSAGE_REMOVING,   /* delivered or returned: only the file is left */
+	MESSAGE_RESERVED,   /* a command works on its file */
+};
+
+/* What somebody asked to be done with it instead of going on. */
+enum message_wish {
+	WISH_NOTHING,
+	WISH_HOLD,
+	WISH_DELETE,
+	WISH_REQUEUE, /* back through resolution, at once */
+	WISH_EXPIRE,
+};
+
+/* Somebody who waits until a wish has come true: lives on the stack of that task. */
+struct wish_waiter {
+	struct list link;
+	struct task_cond done;
+	bool is_done;
+	bool succeeded;
+};
+
+/* What is known and not yet in the journal. */
+struct outcomes {
+	struct queue_journal_entry *list;
+	size_t count, room;
+	struct arena text;
+};
+
+struct message {
+	char id[QUEUE_ID_SIZE];
+	enum queue_place place;
+	enum message_step step;
+	struct list link;              /* in the list that the step names */
+	struct list settle_link;       /* has something to be noted */
+	struct queue_message file;     /* read-only; fd -1: not opened yet */
+	struct queue_message *journal; /* the same, for appending; NULL until needed */
+	microseconds taken;            /* when it was taken up */
+
+	size_t position;     /* in the envelope, of the recipient next_index */
+	uint32_t next_index; /* the first recipient that was not looked at */
+	struct arena portion;
+	struct list entries;  /* of destinations, through entry.of_message */
+	uint32_t outstanding; /* recipients of this portion without an outcome */
+
+	uint32_t pending; /* recipients that are still to be delivered */
+	uint32_t owed;    /* bounced or expired, and the sender does not know yet */
+	struct outcomes outcomes;
+	struct list journal_link; /* waits for outcomes to be noted while others are pending */
+	nanoseconds journal_due;
+	bool settling, settle_again;
+	bool filling;                    /* its next portion is being resolved */
+	bool untried;                    /* a recipient was left out of this attempt */
+	struct deliver_request *request; /* what every delivery of it says; lazily made */
+
+	enum message_wish wish;
+	struct list waiters;
+	bool flush;     /* asked for: suspended destinations are tried */
+	bool announced; /* again, while it was being opened */
+	bool is_due;    /* came from deferred */
+};
+
+/* One recipient of the portion in memory; the texts are the envelope's or the portion's. */
+struct recipient {
+	struct recipient *next; /* of the same entry */
+	uint32_t index;
+	bool has_outcome;
+	struct queue_recipient envelope;
+	struct route route;
+};
+
+/* Recipients of one message that share a delivery. */
+struct entry {
+	struct list link;       /* in destination.entries while it waits */
+	struct list of_message; /* in message.entries */
+	struct destination *destination;
+	struct message *message;
+	struct recipient *first, *last;
+	unsigned count;
+	bool running;
+};
+
+/* ---- what all share ---- */
+
+struct qmgr {
+	struct queue *queue;
+	struct router *router;
+	const struct conf *conf;
+	const struct conf_values *values;
+	struct retry_rules retry;
+	struct hash *active; /* id -> struct message */
+	size_t active_limit;
+	size_t due_active; /* of them, those from deferred */
+	size_t recipients; /* outstanding ones of all messages */
+	struct hash *transports;
+	struct ipc_pool *bounce;
+	bool finishing;
+};
+extern struct qmgr qmgr;
+
+/* ---- active.c: the life of a struct message ---- */
+
+struct message *message_find(const char *id);
+struct message *message_new(const char *id, enum queue_place place);
+void message_forget(struct message *m); /* out of memory; the files are closed */
+void message_wishes_end(struct message *m, bool succeeded);
+bool active_is_full(void);
+bool active_is_full_of_due(void);
+/* Waits until neither holds; false when qmgr is finishing. */
+bool active_wait_for_room(bool for_due);
+void active_wake(void);
+
+/* ---- intake.c ---- */
+
+enum intake_result { INTAKE_TAKEN, INTAKE_KNOWN, INTAKE_FULL };
+
+enum intake_result intake_add(const char *id, enum queue_place place, bool flush);
+void intake_announced(struct view id);
+void intake_refill(struct message *m); /* has recipients that were not looked at */
+void intake_retry_later(void);         /* something in incoming could not be read now */
+void intake_start(void);
+
+/* ---- scan.c: incoming, for what nobody announced ---- */
+void scan_incoming(void);
+
+/* ---- resolve.c ---- */
+
+/* Resolves and queues the next portion. May wait. */
+void message_fill(struct message *m);
+
+/* ---- transport.c ---- */
+
+struct transport {
+	char *name;
+	struct hash *destinations;
+	struct list ready; /* destinations with a waiting entry and room */
+	struct list dead;  /* suspended destinations, the first to end first */
+	size_t dead_count;
+	struct ipc_pool *pool;
+	unsigned workers, workers_max;
+	unsigned starting; /* workers that have not run yet */
+	struct destination_limits limits;
+	int recipient_limit;
+	bool is_deferred; /* defer_transports */
+	nanoseconds dead_until;
+	struct suspension suspension;
+};
+
+struct transport *transport_find(struct view name, const char **why);
+bool transport_is_dead(struct transport *t);
+/* An agent that is not there or broke down: nothing is handed out for transport_retry_time. */
+void transport_suspend(struct transport *t, const char *reason);
+void transport_revive_all(void);
+
+struct destination *transport_destination(struct transport *t, struct view key);
+bool transport_destination_is_dead(struct transport *t, struct destination *d);
+void transport_destination_revive(struct transport *t, struct destination *d);
+void transport_destination_suspend(
+    struct transport *t, struct destination *d, struct view dsn, struct view reason);
+
+void transport_add(struct transport *t, struct entry *e); /* a new entry of e->destination */
+struct entry *transport_select(struct transport *t);      /* now running, or NULL */
+/* After a delivery; e is not touched any more. */
+void transport_finished(struct transport *t, struct destination *d);
+void transport_withdraw(struct entry *e); /* one that waits */
+void transport_kick(struct transport *t);
+void transport_kick_all(void);
+
+/* ---- dispatch.c ---- */
+void dispatch_start(struct transport *t); /* one more worker */
+void dispatch_cancel_all(void);
+
+/* ---- outcome.c ---- */
+
+/* Both log nothing. The recipient is outstanding, and is not any more afterwards. */
+void outcome_record(struct message *m, struct recipient *r, enum queue_rcpt_state state,
+    struct view dsn, struct view reason);
+void outcome_untried(struct message *m, struct recipient *r);
+/* What qmgr decides itself: recorded and logged. */
+void outcome_defer(struct message *m, struct recipient *r, struct view dsn, struct view reason);
+void outcome_defer_entry(struct entry *e, struct view dsn, struct view reason);
+void entry_free(struct entry *e);
+/* Takes back what waits at destinations; what runs goes on. */
+void message_withdraw(struct message *m);
+/* Looks whether the message has anything outstanding left, and goes on with it if not. */
+void message_progress(struct message *m);
+void outcomes_clear(struct outcomes *o);
+void outcome_start(void);
+
+/* ---- settle.c, remove.c, notices.c ---- */
+void message_settle(struct message *m);
+void message_stall(struct message *m);
+void settle_stalled(void);               /* tries again what the disk did not take */
+bool message_journal(struct message *m); /* opens it; blocks: for offloads */
+void message_remove(struct message *m);
+
+enum notice_result { NOTICE_TOLD, NOTICE_NOT_WANTED, NOTICE_LATER };
+enum notice_result notice_failure(struct message *m);
+
+/* ---- deferred.c ---- */
+void deferred_start(void);
+void deferred_add(const char *id, microseconds due);
+void deferred_flush(void);
+void deferred_finish(void);
+
+/* ---- commands.c ---- */
+void commands_prepare(void); /* before the jail: names to ids */
+enum queuectl_outcome command_run(
+    const struct queuectl_command *command, uid_t uid, const char **why);
+
+/* ---- qmgr.c: hooks of the service ---- */
+void qmgr_prepare(void);
+void qmgr_start(void);
+void qmgr_wakeup(void);
+void qmgr_finish(void);
+
+/* ---- session.c ---- */
+void session_run(const struct service_connection *c);
+
+#endif

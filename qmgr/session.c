@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection to public/qmgr: announcements from cleanup, which get no answer, and commands,
+ * which do. Anybody on this host may connect; what he may do depends on who he is.
+ */
+#include "base/log.h"
+#include "qmgr/qmgr.h"
+
+#define ANSWER_TIME (60 * SECOND)
+
+static bool
+answer_command(struct ipc *client, const struct ipc_frame *frame, uid_t uid)
+{
+	struct queuectl_command command;
+	struct queuectl_result result = { 0 };
+	const char *why = "";
+
+	if (!ipc_frame_decode(client, frame, &queuectl_command_message, &command))
+		return false;
+	result.outcome = command_run(&command, uid, &why);
+	result.why = view_of(why);
+	return ipc_send(client, &queuectl_result_message, &result,
+		   clock_deadline(ANSWER_TIME)) == IPC_OK &&
+	    ipc_flush(client, clock_deadline(ANSWER_TIME)) == IPC_OK;
+}
+
+static bool
+frame_handle(struct ipc *client, const struct ipc_frame *frame, uid_t uid, bool is_ours)
+{
+	struct queuectl_arrived arrived;
+
+	if (ipc_frame_is(frame, &queuectl_command_message))
+		return answer_command(client, frame, uid);
+	if (!is_ours || !ipc_frame_is(frame, &queuectl_arrived_message) ||
+	    !ipc_frame_decode(client, frame, &queuectl_arrived_message, &arrived))
+		return false;
+	intake_announced(arrived.queue_id);
+	return true;
+}
+
+void
+session_run(const struct service_connection *c)
+{
+	uid_t uid = (uid_t)-1;
+	bool is_ours = service_peer_is_ours(c->fd, &uid);
+	struct ipc *client = ipc_new(c->fd);
+
+	for (;;) {
+		struct ipc_frame frame;
+		bool handled;
+
+		service_session_idle(c, true);
+		if (ipc_receive(client, &frame, DEADLINE_NEVER) != IPC_OK)
+			break;
+		service_session_idle(c, false);
+		handled = frame_handle(client, &frame, uid, is_ours);
+		if (!handled)
+			log_warn("bad request from user id %ld", (long)uid);
+		if (!handled || service_is_finishing())
+			break;
+	}
+	ipc_free(&client);
+}

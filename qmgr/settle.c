@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The end of an attempt. What became of the recipients is appended to the journal; what is too
+ * old expires; the sender is told of failures; then the message is removed, or put off. The
+ * order is that of the promise: nothing is forgotten before somebody else knows it.
+ *
+ * A few tasks do this, for it waits for the disk and for bounce. When the disk does not take
+ * what is to be noted the message stays in memory and is tried again: what has been delivered
+ * is not forgotten because the disk is full.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "qmgr/qmgr.h"
+
+#define TASKS_MAX  16
+#define STALL_TIME (10 * SECOND)
+
+static struct settling {
+	struct list list;    /* through settle_link */
+	struct list stalled; /* likewise */
+	unsigned tasks;
+	struct task_timer *timer;
+	bool ready;
+} settling;
+
+/* ---- outside the loop ---- */
+
+struct job {
+	struct message *m;
+	const struct queue_journal_entry *entries;
+	size_t count;
+	microseconds due;
+	enum queue_place to;
+	bool expire;
+	enum queue_result result;
+	const char *why;
+};
+
+bool
+message_journal(struct message *m)
+{
+	const char *why = NULL;
+	enum queue_result r;
+
+	if (m->journal && !m->journal->journal_broken)
+		return true;
+	if (m->journal)
+		queue_message_done(m->journal);
+	else
+		m->journal = NEW(struct queue_message);
+	r = queue_message_open(qmgr.queue, m->place, m->id, true, m->journal, &why);
+	if (r == QUEUE_OK)
+		return true;
+	log_warn("%s: open queue file to note its state: %s", m->id,
+	    why ? why : queue_result_text(r));
+	mem_free(m->journal);
+	m->journal = NULL;
+	return false;
+}
+
+static void
+append_run(void *argument)
+{
+	struct job *j = argument;
+
+	j->result = QUEUE_ERROR;
+	if (!message_journal(j->m))
+		return;
+	j->result = QUEUE_OK;
+	if (j->expire)
+		j->result = queue_journal_expire(qmgr.queue, j->m->journal, &j->why);
+	if (j->result == QUEUE_OK && j->count)
+		j->result = queue_journal_append(
+		    qmgr.queue, j->m->journal, j->entries, j->count, false, &j->why);
+	if (j->result != QUEUE_OK)
+		log_warn("%s: note the state of the message: %s", j->m->id, j->why);
+}
+
+/* The attempt is counted before the move: the file's time goes with it. */
+static void
+defer_run(void *argument)
+{
+	struct job *j = argument;
+	struct message *m = j->m;
+
+	j->result = QUEUE_ERROR;
+	if (!message_journal(m))
+		return;
+	j->result = queue_journal_attempt(qmgr.queue, m->journal, j->due, &j->why);
+	if (j->result == QUEUE_OK && m->place != j->to)
+		j->result = queue_move(qmgr.queue, m->id, m->place, j->to, &j->why);
+	if (j->result != QUEUE_OK)
+		log_warn("%s: move to %s: %s", m->id, queue_place_name(j->to), j->why);
+}
+
+static void
+hold_run(void *argument)
+{
+	struct job *j = argument;
+
+	j->result = queue_move(qmgr.queue, j->m->id, j->m->place, j->to, &j->why);
+	if (j->result != QUEUE_OK)
+		log_warn("%s: move to hold: %s", j->m->id, j->why);
+}
+
+/* ---- journal ---- */
+
+static bool
+append(struct message *m, const struct queue_journal_entry *entries, size_t count, bool expire)
+{
+	struct job j = { .m = m, .entries = entries, .count = count, .expire = expire };
+
+	task_offload(append_run, &j);
+	return j.result == QUEUE_OK;
+}
+
+/* What is recorded while the disk works is written in the next round. */
+static bool
+write_outcomes(struct message *m)
+{
+	while (m->outcomes.count) {
+		struct outcomes o = m->outcomes;
+
+		m->outcomes = (struct outcomes){ 0 };
+		if (append(m, o.list, o.count, false)) {
+			outcomes_clear(&o);
+			continue;
+		}
+		if (m->outcomes.count == 0) {
+			m->outcomes = o;
+			return false;
+		}
+		for (size_t i = 0; i < o.count; i++) {
+			struct queue_journal_entry e = o.list[i];
+
+			e.dsn = arena_view(&m->outcomes.text, e.dsn);
+			e.reason = arena_view(&m->outcomes.text, e.reason);
+			m->outcomes.list = mem_resize(
+			    m->outcomes.list, m->outcomes.count + 1, sizeof(*m->outcomes.list));
+			m->outcomes.list[m->outcomes.count++] = e;
+			m->outcomes.room = m->outcomes.count;
+		}
+		outcomes_clear(&o);
+		return false;
+	}
+	return true;
+}
+
+/* Gives every recipient in one of the states another one; the texts stay. */
+static bool
+change_states(struct message *m, bool from_pending, enum queue_rcpt_state to, bool expire)
+{
+	uint32_t n = m->file.recipient_count;
+	struct queue_journal_entry *list = mem_zero(n, sizeof(*list));
+	size_t count = 0;
+	bool done;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct queue_rcpt_status *s =
+		    m->journal ? &m->journal->status[i] : &m->file.status[i];
+		bool owed = s->state == QUEUE_RCPT_BOUNCED || s->state == QUEUE_RCPT_EXPIRED;
+
+		if (from_pending ? s->state == QUEUE_RCPT_PENDING : owed)
+			list[count++] =
+			    (struct queue_journal_entry){ i, to, s->when, s->dsn, s->reason };
+	}
+	done = append(m, list, count, expire);
+	mem_free(list);
+	return done;
+}
+
+/* ---- the steps ---- */
+
+static bool
+is_expired(const struct message *m)
+{
+	if (m->pending == 0 || m->untried)
+		return false;
+	return m->file.forced_expire ||
+	    retry_is_expired(&qmgr.retry, m->file.arrival, clock_wall(), m->file.attempts + 1,
+		m->file.sender.n == 0);
+}
+
+static bool
+expire(struct message *m)
+{
+	bool forced = m->wish == WISH_EXPIRE || m->file.forced_expire;
+
+	if (m->wish != WISH_EXPIRE && !is_expired(m))
+		return true;
+	if (m->pending == 0)
+		return true;
+	if (!change_states(m, true, QUEUE_RCPT_EXPIRED, m->wish == WISH_EXPIRE))
+		return false;
+	log_info("%s: from=<%.*s>, status=%s, returned to sender", m->id,
+	    VIEW_ARG(m->file.sender), forced ? "force-expired" : "expired");
+	m->owed += m->pending;
+	m->pending = 0;
+	return true;
+}
+
+/* Told, or nobody to be told: then these recipients are done like delivered ones. */
+static bool
+tell_sender(struct message *m)
+{
+	if (m->owed == 0 || notice_failure(m) == NOTICE_LATER)
+		return true;
+	if (m->pending && !change_states(m, false, QUEUE_RCPT_DELIVERED, false))
+		return false;
+	m->owed = 0;
+	return true;
+}
+
+static void
+put_off(struct message *m)
+{
+	microseconds now = clock_wall();
+	struct job j = { .m = m, .to = QUEUE_DEFERRED };
+	char id[QUEUE_ID_SIZE];
+
+	j.due = retry_next(&qmgr.retry, m->file.arrival, now, random_below(RETRY_DRAWS));
+	task_offload(defer_run, &j);
+	if (j.result != QUEUE_OK && j.result != QUEUE_GONE) {
+		message_stall(m);
+		return;
+	}
+	memcpy(id, m->id, sizeof(id));
+	message_forget(m);
+	deferred_add(id, j.due);
+}
+
+static void
+hold(struct message *m)
+{
+	struct job j = { .m = m, .to = QUEUE_HOLD };
+
+	task_offload(hold_run, &j);
+	if (j.result == QUEUE_OK)
+		log_info("%s: placed on hold", m->id);
+	message_wishes_end(m, j.result == QUEUE_OK);
+	message_forget(m);
+}
+
+/* Back to the beginning, as if it had just been found. */
+static void
+start_again(struct message *m)
+{
+	enum queue_place place = m->place;
+	char id[QUEUE_ID_SIZE];
+
+	memcpy(id, m->id, sizeof(id));
+	message_wishes_end(m, true);
+	message_forget(m);
+	if (intake_add(id, place, true) == INTAKE_FULL) {
+		if (place == QUEUE_DEFERRED)
+			deferred_add(id, clock_wall());
+		else
+			scan_incoming();
+	}
+}
+
+static void
+conclude(struct message *m)
+{
+	if (m->wish == WISH_DELETE) {
+		message_remove(m);
+		return;
+	}
+	if (!expire(m) || !tell_sender(m)) {
+		message_stall(m);
+		return;
+	}
+	if (m->pending == 0 && m->owed == 0) {
+		message_wishes_end(m, m->wish == WISH_EXPIRE);
+		message_remove(m);
+	} else if (m->wish == WISH_HOLD) {
+		hold(m);
+	} else if (m->wish == WISH_REQUEUE) {
+		start_again(m);
+	} else if (m->untried && (qmgr.finishing || m->wish == WISH_NOTHING)) {
+		message_forget(m);
+	} else {
+		message_wishes_end(m, m->wish == WISH_EXPIRE);
+		put_off(m);
+	}
+}
+
+/* ---- tasks ---- */
+
+static void
+settle_one(struct message *m)
+{
+	m->settle_again = false;
+	if (!write_outcomes(m)) {
+		message_stall(m);
+		return;
+	}
+	if (m->step == MESSAGE_SETTLING) {
+		conclude(m);
+		return;
+	}
+	m->settling = false;
+	if (m->settle_again)
+		message_settle(m);
+}
+
+static void
+settle_run(void *argument)
+{
+	struct list *link;
+
+	(void)argument;
+	while ((link = list_pop(&settling.list)))
+		settle_one(LIST_ITEM(link, struct message, settle_link));
+	settling.tasks--;
+}
+
+static void
+retry_stalled(void *context)
+{
+	(void)context;
+	settle_stalled();
+}
+
+static void
+prepare(void)
+{
+	if (settling.ready)
+		return;
+	list_init(&settling.list);
+	list_init(&settling.stalled);
+	settling.timer = task_timer_new(retry_stalled, NULL);
+	settling.ready = true;
+}
+
+static void
+kick(void)
+{
+	if (settling.tasks >= TASKS_MAX || list_is_empty(&settling.list))
+		return;
+	if (task_spawn("settle", settle_run, NULL))
+		settling.tasks++;
+	else
+		task_timer_set(settling.timer, clock_deadline(STALL_TIME));
+}
+
+void
+message_settle(struct message *m)
+{
+	prepare();
+	if (m->settling) {
+		m->settle_again = true;
+		return;
+	}
+	m->settling = true;
+	list_append(&settling.list, &m->settle_link);
+	kick();
+}
+
+/* It keeps its place among the settling ones: nothing else may happen to it until then. */
+void
+message_stall(struct message *m)
+{
+	prepare();
+	m->settling = true;
+	list_append(&settling.stalled, &m->settle_link);
+	task_timer_set(settling.timer, clock_deadline(STALL_TIME));
+}
+
+void
+settle_stalled(void)
+{
+	struct list *link;
+
+	prepare();
+	while ((link = list_pop(&settling.stalled)))
+		list_append(&settling.list, link);
+	kick();
+}
