@@ -135,9 +135,12 @@ tables_serve(struct ipc *connection, tables_idle_fn *idle, void *context)
 		idle(context, true);
 		result = ipc_receive(connection, &frame, clock_deadline(IDLE_MAX));
 		idle(context, false);
+		if (result == IPC_OK && !ipc_frame_is(&frame, &lookup_find_message)) {
+			log_warn("unexpected message \"%.*s\"", VIEW_ARG(frame.message));
+			break;
+		}
 		if (result == IPC_OK &&
-		    (!ipc_frame_is(&frame, &lookup_find_message) ||
-			!ipc_frame_decode(connection, &frame, &lookup_find_message, &question)))
+		    !ipc_frame_decode(connection, &frame, &lookup_find_message, &question))
 			result = IPC_PROTOCOL;
 		if (result == IPC_OK)
 			result = answer(connection, &question, &value);
