@@ -67,8 +67,10 @@ add_rows(struct postconf *p)
 {
 	for (size_t i = 0; i < conf_parameter_count; i++) {
 		const struct conf_parameter *row = &conf_parameters[i];
-		if (row->status != CONF_OLD_NAME || is_set(p, row->name))
+		if (row->status != CONF_OLD_NAME)
 			add(p, view_of(row->name), CLASS_BUILTIN, row);
+		else if (is_set(p, row->name))
+			add(p, view_of(row->name), CLASS_USER, row);
 	}
 }
 

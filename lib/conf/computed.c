@@ -55,7 +55,7 @@ make_mydomain(const struct conf *c)
 	conf_text(c, "myhostname", &is_default);
 	char *host = is_default ? make_myhostname(c) : value_of(c, "myhostname");
 	const char *dot = strchr(host, '.');
-	char *domain = mem_strdup(dot ? dot + 1 : DEFAULT_DOMAIN);
+	char *domain = mem_strdup(dot && dot[1] != '\0' ? dot + 1 : DEFAULT_DOMAIN);
 	mem_free(host);
 	return domain;
 }

@@ -147,17 +147,32 @@ check_level(struct conf *c, char **why)
 	return false;
 }
 
+static bool
+evaluate_all(struct conf *c, struct buf *expanded, char **why)
+{
+	bool ok = evaluate(c, conf_parameter_find("compatibility_level"), expanded, why) &&
+	    check_level(c, why);
+
+	/* What was set comes first: an error then names the cause and not a default made of it.
+	 */
+	for (size_t i = 0; ok && i < c->count; i++) {
+		const struct conf_parameter *p = conf_parameter_find(c->settings[i]->name);
+		ok = !p || evaluate(c, p, expanded, why);
+	}
+	for (size_t i = 0; ok && i < conf_parameter_count; i++)
+		if (!hash_find(c->by_name, view_of(conf_parameters[i].name)))
+			ok = evaluate(c, &conf_parameters[i], expanded, why);
+	return ok;
+}
+
 bool
 conf_evaluate(struct conf *c, char **why)
 {
 	struct buf expanded = BUF_INIT(CONF_VALUE_MAX);
-	const struct conf_parameter *level = conf_parameter_find("compatibility_level");
 
 	*why = NULL;
 	arena_reset(&c->strings);
-	bool ok = evaluate(c, level, &expanded, why) && check_level(c, why);
-	for (size_t i = 0; ok && i < conf_parameter_count; i++)
-		ok = evaluate(c, &conf_parameters[i], &expanded, why);
+	bool ok = evaluate_all(c, &expanded, why);
 	buf_done(&expanded);
 	return ok;
 }

@@ -116,19 +116,20 @@ expand_branch(struct expansion *e, struct view text, struct buf *out)
 	return ok;
 }
 
-/* The text of ? or : part; braces around it are optional and protect blanks and brackets. */
+/* The text of a ? or : part: in braces, or as it stands up to the end, blanks and all. */
 static bool
 take_branch(struct expansion *e, struct cursor *c, struct view *branch, bool *braced)
 {
+	struct view as_it_stands = cursor_rest(c);
+
 	skip_blanks(c);
-	*braced = cursor_peek(c) == '{';
+	struct view at = cursor_rest(c);
+	*braced = cursor_skip(c, '{');
 	if (!*braced) {
-		*branch = cursor_rest(c);
+		*branch = as_it_stands;
 		c->p = c->end;
 		return true;
 	}
-	struct view at = cursor_rest(c);
-	cursor_take(c);
 	if (!take_bracketed(c, '{', '}', branch))
 		return fail(e, "\"}\" expected at the end of", at);
 	skip_blanks(c);
@@ -261,10 +262,7 @@ expand_body(struct expansion *e, struct view body, struct view whole, struct buf
 	case '?':
 	case ':': {
 		const char *value = find_value(e, name);
-		bool has_value = value && value[0] != '\0';
-		if (cursor_peek(&c) == ':' && has_value)
-			return expand_name(e, name, out);
-		return expand_conditional(e, &c, has_value, out);
+		return expand_conditional(e, &c, value && value[0] != '\0', out);
 	}
 	case '{':
 		return expand_call(e, name, &c, out);
