@@ -118,6 +118,9 @@ const struct program *program_find(const char *name); /* NULL: unknown, runs as 
 extern const struct builtin builtins[];
 extern const size_t builtin_count;
 
+/* queue.c: what lies in mail_owner's directories; log_fatal */
+void queue_prepare(void);
+
 /* listen.c */
 bool listener_add_inet(const struct conf_values *v, struct master_service *s,
     const struct master_entry *e, char **why);

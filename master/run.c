@@ -191,6 +191,7 @@ check_only(void)
 
 	warn_unprivileged();
 	directories_prepare(master.values);
+	queue_prepare();
 	read_services();
 	found = check_permissions(master.conf);
 	release();
@@ -210,6 +211,7 @@ master_run(const struct master_options *options)
 	if (strcmp(master.values->maillog_file, "/dev/stdout") == 0 && !master.foreground)
 		log_fatal("maillog_file = /dev/stdout needs start-fg");
 	directories_prepare(master.values);
+	queue_prepare();
 	lock_take();
 	logging_open(master.values, "master", LOGGING_START);
 	warn_unprivileged();

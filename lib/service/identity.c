@@ -15,6 +15,7 @@
 #include "base/view.h"
 #include "conf/conf.h"
 #include "service/sandbox.h"
+#include "service/service.h"
 
 #define SUITE_USERS_MAX 16
 
@@ -42,12 +43,18 @@ sandbox_user(const struct conf *c, const char *user, struct sandbox_identity *ou
 	out->gid = user_find(v->mail_owner)->pw_gid;
 }
 
+const char *
+service_network_user(const struct conf_values *v)
+{
+	return getpwnam(v->mail_user_network) ? v->mail_user_network : v->mail_owner;
+}
+
 /* The parameters that name the suite's users; those unknown to lib/conf are passed over. */
 static const char *const user_parameters[] = {
 	"mail_owner",
-	"network_owner",
-	"auth_owner",
-	"tables_owner",
+	"mail_user_network",
+	"mail_user_tables",
+	"mail_user_auth",
 };
 
 static size_t

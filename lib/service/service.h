@@ -72,6 +72,9 @@ struct service {
 	void (*finish)(void);
 };
 
+/* For .user: the user of services that talk to the network; mail_owner where there is none. */
+const char *service_network_user(const struct conf_values *v);
+
 int service_main(int argc, char **argv, const struct service *s);
 
 /* For handlers, valid from pre_jail on. */

@@ -540,6 +540,7 @@ def test_directories(postern_instance):
                                             "o unix n - n - - testd\n").start()
     assert mode_of(postern, "maildrop") == 0o1733
     assert mode_of(postern, "incoming") == 0o700
+    assert mode_of(postern, "deferred", "7") == 0o700
     assert mode_of(postern, "private") == 0o710
     assert mode_of(postern, "public") == 0o711
     assert mode_of(postern, "private", "p") == 0o660
@@ -548,6 +549,7 @@ def test_directories(postern_instance):
     if postern.privileged():
         daemon = pwd.getpwnam("daemon")
         assert os.stat(postern.path("q", "incoming")).st_uid == daemon.pw_uid
+        assert os.stat(postern.path("q", "deferred", "7")).st_uid == daemon.pw_uid
         assert os.stat(postern.path("q", "private")).st_uid == 0
         assert os.stat(postern.path("q", "private")).st_gid == daemon.pw_gid
 
@@ -610,12 +612,14 @@ def ask_as(user, path):
 def test_strangers_are_told_apart(postern_instance):
     postern = postern_instance(master="p unix - - n - - testd\n"
                                       "any unix n - n - - testd\n"
-                                      "ours unix n - n - - testd-ours\n")
+                                      "ours unix n - n - - testd-ours\n"
+                                      "net unix n - n - - testd-net\n")
     libexec = postern.path("libexec")
     os.mkdir(libexec)
-    for name, program in (("master", "master"), ("testd", "testd"), ("testd-ours", "testd")):
+    for name, program in (("master", "master"), ("testd", "testd"), ("testd-ours", "testd"),
+                          ("testd-net", "testd")):
         os.symlink(os.path.join(LIBEXEC, program), os.path.join(libexec, name))
-    postern.write_config(main={"daemon_directory": libexec})
+    postern.write_config(main={"daemon_directory": libexec, "mail_user_network": "games"})
     postern.start()
     private, public = postern.path("q", "private"), postern.path("q", "public")
     assert ask_as("nobody", os.path.join(private, "p")) == "denied"
@@ -624,6 +628,11 @@ def test_strangers_are_told_apart(postern_instance):
     assert ask_as("nobody", os.path.join(public, "ours")) == "closed"
     assert ask_as("daemon", os.path.join(public, "ours")) == "b'x\\n'"
     postern.wait_log(r"connection from user id 65534 refused")
+    # The network user is one of ours, of another user id and of the group that reaches private/.
+    assert ask_as("games", os.path.join(public, "ours")) == "b'x\\n'"
+    with Client(path=os.path.join(public, "net")) as client:
+        games, daemon = pwd.getpwnam("games"), pwd.getpwnam("daemon")
+        assert client.ask("uid") == f"{games.pw_uid} {daemon.pw_gid} 0"
 
 
 @pytest.mark.skipif(not can_be_another_user(), reason="needs root to become somebody else")

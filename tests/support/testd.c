@@ -19,7 +19,8 @@
  *   hold, release   takes all descriptors that can be had; gives them back
  *
  * "wakeups" tells how often the wakeup hook ran. With -o testd_fail=yes it ends before it is
- * ready. Under the name testd-ours it talks to nobody but the suite's own users.
+ * ready. Under the name testd-ours it talks to nobody but the suite's own users, as testd-net
+ * it runs as the network user.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -273,6 +274,7 @@ main(int argc, char **argv)
 	struct service testd = {
 		.name = "testd",
 		.peers = strstr(argv[0], "ours") ? SERVICE_PEERS_OURS : SERVICE_PEERS_ANY,
+		.user = strstr(argv[0], "net") ? service_network_user : NULL,
 		.pre_jail = pre_jail,
 		.session = session,
 		.wakeup = wakeup,
