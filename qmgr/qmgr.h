@@ -187,7 +187,7 @@ struct transport {
 	struct suspension suspension;
 };
 
-struct transport *transport_find(struct view name, const char **why);
+struct transport *transport_named(struct view name, const char **why);
 bool transport_is_dead(struct transport *t);
 /* An agent that is not there or broke down: nothing is handed out for transport_retry_time. */
 void transport_suspend(struct transport *t, const char *reason);

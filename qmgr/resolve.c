@@ -144,7 +144,7 @@ static void
 queue_one(struct message *m, struct recipient *r)
 {
 	const char *why = NULL;
-	struct transport *t = transport_find(r->route.transport, &why);
+	struct transport *t = transport_named(r->route.transport, &why);
 	struct destination *d;
 
 	if (!t) {

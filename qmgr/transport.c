@@ -66,7 +66,7 @@ transport_new(struct view name)
 }
 
 struct transport *
-transport_find(struct view name, const char **why)
+transport_named(struct view name, const char **why)
 {
 	struct transport *t = hash_find(qmgr.transports, name);
 
