@@ -154,8 +154,8 @@ static void
 release_inherited(void)
 {
 	close(SERVICE_CONTROL_FD);
-	for (size_t i = 0; i < service_listener_count(); i++)
-		close(service_listener_fd(i));
+	close_range(SERVICE_LISTEN_FD_FIRST,
+	    (unsigned)(SERVICE_LISTEN_FD_FIRST + service_listener_count() - 1), 0);
 }
 
 static void
