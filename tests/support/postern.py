@@ -377,7 +377,14 @@ class Instance:
         for name in ("maildrop", "incoming", "deferred", "hold", "corrupt"):
             for top, _, names in os.walk(os.path.join(self.queue, name)):
                 found += [os.path.join(top, n) for n in names]
-        return [f for f in found if stat.S_ISREG(os.lstat(f).st_mode)]
+        return [f for f in found if self._is_regular(f)]
+
+    @staticmethod
+    def _is_regular(path):
+        try:
+            return stat.S_ISREG(os.lstat(path).st_mode)
+        except FileNotFoundError:  # delivered since it was listed
+            return False
 
     def wait_queue_empty(self, deadline=None):
         poll_until(lambda: not self.queue_files(), "an empty queue", deadline)
