@@ -2,12 +2,12 @@
 /*
  * One master per queue. The lock is held by this process's open file, so it goes with the
  * process however that ends; the text names the holder for whoever comes second and for the
- * commands. The file is unreadable for others, who could otherwise hold the lock themselves.
+ * commands. A command asks who has the lock without taking it, lest it stands in the way of a
+ * start. The file is unreadable for others, who could otherwise hold the lock themselves.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -17,6 +17,8 @@
 #include "service/lock.h"
 
 #define HOST_MAX 256
+
+static const struct flock whole_file = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
 static void
 complain_held(int fd)
@@ -41,8 +43,8 @@ lock_take(void)
 
 	if (fd < 0)
 		log_fatal("open %s: %s", LOCK_FILE, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK)
+	if (fcntl(fd, F_OFD_SETLK, &whole_file) < 0) {
+		if (errno == EAGAIN || errno == EACCES)
 			complain_held(fd);
 		log_fatal("lock %s: %s", LOCK_FILE, strerror(errno));
 	}
@@ -62,13 +64,20 @@ lock_look(const char *queue_directory, long *pid)
 	int open_error = errno;
 	char text[32] = "";
 	struct view rest = { text, 0 }, word;
+	struct flock lock = whole_file;
 	uint64_t number = 0;
 	ssize_t n;
 
 	mem_free(path);
 	if (fd < 0)
 		return open_error == ENOENT ? LOCK_FREE : LOCK_UNKNOWN;
-	if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
+	if (fcntl(fd, F_OFD_GETLK, &lock) < 0) {
+		open_error = errno;
+		close(fd);
+		errno = open_error;
+		return LOCK_UNKNOWN;
+	}
+	if (lock.l_type == F_UNLCK) {
 		close(fd);
 		return LOCK_FREE;
 	}

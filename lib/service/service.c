@@ -29,7 +29,7 @@
 
 #define OPTIONS_MAX 256
 #define LOOKUP_TIME (60 * SECOND) /* for an answer of the tables service */
-#define LOCK_TRIES  100
+#define LOCK_TRIES  200
 #define LOCK_PAUSE  (50 * 1000 * 1000) /* nanoseconds */
 
 struct service_process service_process;
