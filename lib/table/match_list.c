@@ -44,7 +44,6 @@ struct match_list {
 	struct member *members;
 	size_t count;
 	char *broken; /* why every answer is "cannot tell" */
-	struct buf value;
 };
 
 /* Lists of domains that are compared as a whole, as Postfix does. */
@@ -207,7 +206,6 @@ match_list_open(const char *parameter, const char *text, const struct conf *c)
 
 	l->parameter = mem_strdup(parameter);
 	l->conf = c;
-	buf_init(&l->value, TABLE_VALUE_MAX);
 	for (size_t i = 0; i < ARRAY_LEN(exact_parameters); i++) {
 		if (strcmp(parameter, exact_parameters[i]) == 0)
 			l->exact = true;
@@ -226,7 +224,6 @@ match_list_free(struct match_list **l)
 		table_free(&(*l)->members[i].table);
 		mem_free((*l)->members[i].name);
 	}
-	buf_done(&(*l)->value);
 	mem_free((*l)->members);
 	mem_free((*l)->parameter);
 	mem_free((*l)->broken);
@@ -248,6 +245,17 @@ name_matches(const struct match_list *l, const char *pattern, struct view name)
 	return p.p[0] == '.' && view_has_suffix_nocase(name, p);
 }
 
+/* Tasks may wait in here at the same time, so each has a buffer of its own. */
+static enum table_result
+table_has_key(struct table *t, struct view key, const char **why)
+{
+	struct buf value = BUF_INIT(TABLE_VALUE_MAX);
+	enum table_result result = table_find(t, key, &value, why);
+
+	buf_done(&value);
+	return result;
+}
+
 /* The name, then its parents: "example.com" or ".example.com" by the style of the list. */
 static enum table_result
 table_has_name(struct match_list *l, struct table *t, struct view name, const char **why)
@@ -255,13 +263,13 @@ table_has_name(struct match_list *l, struct table *t, struct view name, const ch
 	enum table_result result;
 	size_t dot;
 
-	result = table_find(t, name, &l->value, why);
+	result = table_has_key(t, name, why);
 	while (result == TABLE_NOT_FOUND && !l->exact && name.n > 0) {
 		dot = 1 + view_find(view_sub(name, 1, name.n), '.');
 		if (dot >= name.n)
 			break;
 		name = view_sub(name, dot + (l->parents ? 1 : 0), name.n);
-		result = table_find(t, name, &l->value, why);
+		result = table_has_key(t, name, why);
 	}
 	return result;
 }
@@ -332,7 +340,7 @@ member_has_client(struct match_list *l, const struct member *m, const uint8_t ad
 		return name.n > 0 && name_matches(l, m->name, name) ? TABLE_FOUND
 								    : TABLE_NOT_FOUND;
 	default:
-		result = table_find(m->table, text, &l->value, why);
+		result = table_has_key(m->table, text, why);
 		if (result == TABLE_NOT_FOUND && name.n > 0)
 			result = table_has_name(l, m->table, name, why);
 		return result;

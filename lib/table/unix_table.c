@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * unix:passwd.byname and unix:group.byname: the system's users and groups through the name
- * service, in the text form of passwd(5) and group(5). The call may block for seconds (LDAP
- * behind NSS), so inside a task it runs in the pool of threads. An error of the name service is
- * "cannot tell", never "no such user".
+ * service, in the text form of passwd(5) and group(5); unix:passwd.byuid, our own, finds users
+ * by their number. The call may block for seconds (LDAP behind NSS), so inside a task it runs
+ * in the pool of threads. An error of the name service is "cannot tell", never "no such user".
  */
 #include <errno.h>
 #include <grp.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/number.h"
 #include "table/table_private.h"
 #include "task/task.h"
 
@@ -19,11 +20,13 @@
 
 struct unix_table {
 	bool is_group;
+	bool by_number;
 };
 
 struct call {
 	const struct unix_table *table;
 	char name[NAME_LENGTH_MAX + 1];
+	uint64_t number;
 	char *memory; /* the strings of the record */
 	int error;
 	bool found;
@@ -38,13 +41,15 @@ unix_open(const char *name, struct table_error *e)
 {
 	struct unix_table *u;
 	bool is_group = strcmp(name, "group.byname") == 0;
+	bool by_number = strcmp(name, "passwd.byuid") == 0;
 
-	if (!is_group && strcmp(name, "passwd.byname") != 0) {
+	if (!is_group && !by_number && strcmp(name, "passwd.byname") != 0) {
 		table_error_set(e, "unknown table unix:%s", name);
 		return NULL;
 	}
 	u = NEW(struct unix_table);
 	u->is_group = is_group;
+	u->by_number = by_number;
 	return u;
 }
 
@@ -85,7 +90,9 @@ call_run(void *argument)
 		} else {
 			struct passwd *found;
 
-			c->error = getpwnam_r(c->name, &c->user, c->memory, size, &found);
+			c->error = c->table->by_number
+			    ? getpwuid_r((uid_t)c->number, &c->user, c->memory, size, &found)
+			    : getpwnam_r(c->name, &c->user, c->memory, size, &found);
 			c->found = c->error == 0 && found != NULL;
 		}
 		size *= 4;
@@ -121,6 +128,8 @@ unix_find(void *state, struct view key, struct buf *value, struct table_error *e
 	if (key.n > NAME_LENGTH_MAX)
 		return TABLE_NOT_FOUND;
 	memcpy(c.name, key.p, key.n);
+	if (c.table->by_number && !number_parse(key, UINT32_MAX, &c.number))
+		return TABLE_NOT_FOUND;
 	task_offload(call_run, &c);
 	if (c.found) {
 		record_print(&c, value);

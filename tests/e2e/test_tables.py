@@ -298,6 +298,35 @@ def test_smtpd_sees_a_new_table_without_restart(postern_instance):
     assert instance.children("smtpd") == process
 
 
+def test_smtpd_sees_a_table_that_outgrew_its_map(postern_instance):
+    instance = postern_instance()
+    path = source(instance, "aliases", "first: root\n")
+    instance.write_config(main={"alias_maps": "hash:" + path, "alias_database": "hash:" + path})
+    instance.run("newaliases")
+    instance.start()
+    assert rcpt(instance, "first@example.test").startswith("250 2.1.5")
+    process = instance.children("smtpd")
+    source(instance, "aliases", "".join(f"user{i}: {'v' * 500}\n" for i in range(40000)))
+    instance.run("newaliases")
+    assert os.path.getsize(path + ".lmdb") > 16777216
+    assert rcpt(instance, "user39999@example.test").startswith("250 2.1.5")
+    assert rcpt(instance, "first@example.test").startswith("550 5.1.1")
+    assert instance.children("smtpd") == process
+
+
+def test_smtpd_survives_a_truncated_table(postern_instance):
+    instance = postern_instance()
+    path = source(instance, "aliases", "".join(f"user{i}: root\n" for i in range(5000)))
+    instance.write_config(main={"alias_maps": "hash:" + path, "alias_database": "hash:" + path})
+    instance.run("newaliases")
+    instance.start()
+    assert rcpt(instance, "user7@example.test").startswith("250 2.1.5")
+    process = instance.children("smtpd")
+    os.truncate(path + ".lmdb", 0)
+    assert rcpt(instance, "user7@example.test").startswith("451 4.3.0")
+    assert instance.children("smtpd") == process
+
+
 def test_unreadable_tables_defer(postern_instance):
     instance = postern_instance(main={"alias_maps": "hash:/no/such/file"})
     instance.start()
