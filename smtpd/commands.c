@@ -108,13 +108,18 @@ verb_is_header(struct view verb)
 	return verb.n > 1 && verb.p[verb.n - 1] == ':';
 }
 
+/*
+ * $smtpd_forbidden_commands. Bytes that no table can be asked for, such as those of a TLS
+ * handshake, are forbidden with whatever else is.
+ */
 static bool
 verb_is_forbidden(struct view verb)
 {
 	const char *why = NULL;
 
-	return server.forbidden_commands &&
-	    match_list_has_name(server.forbidden_commands, verb, &why) == TABLE_FOUND;
+	if (verb.n && (unsigned char)verb.p[0] < ' ')
+		return server.v->smtpd_forbidden_commands[0] != '\0';
+	return match_list_has_name(server.forbidden_commands, verb, &why) == TABLE_FOUND;
 }
 
 static void

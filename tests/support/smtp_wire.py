@@ -5,7 +5,7 @@ import json
 import os
 import socket
 
-from postern import DEADLINE, Instance, poll_until
+from postern import DEADLINE, LIBEXEC, Instance, poll_until
 
 MASTER = """
 127.0.0.1:{smtp} inet n - n - - smtpd
@@ -14,20 +14,31 @@ cleanup unix n - n - 0 fake_cleanup
 OURS = "example.test"
 
 
+def is_sanitized():
+    with open(os.path.join(LIBEXEC, "smtpd"), "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 class Smtpd:
     """
     smtpd in front of a cleanup that only writes down what it gets. main and master are as for
     Instance; the local users are u, w and postmaster.
     """
 
-    def __init__(self, main=None, master=MASTER, ports=(), crashes=False, files=None):
+    def __init__(self, main=None, master=MASTER, ports=(), crashes=False, files=None,
+                 measures_memory=False):
         parameters = {
             "local_recipient_maps": "inline:{u=x, w=x, postmaster=x}",
             "smtpd_error_sleep_time": "0",
         }
         parameters.update(main or {})
+        environment = {}
+        if measures_memory:  # the sanitizer keeps what was freed, up to 256 MB
+            environment["ASAN_OPTIONS"] = ":".join(
+                [os.environ.get("ASAN_OPTIONS", "detect_leaks=1"), "quarantine_size_mb=1",
+                 "thread_local_quarantine_size_kb=64"])
         self.instance = Instance(main=parameters, master=master, ports=ports, crashes=crashes,
-                                 files=files)
+                                 files=files, environment=environment)
         self.directory = self.instance.path("taken")
         os.mkdir(self.directory)
         os.chmod(self.directory, 0o777)
