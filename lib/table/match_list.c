@@ -46,11 +46,12 @@ struct match_list {
 	char *broken; /* why every answer is "cannot tell" */
 };
 
-/* Lists of domains that are compared as a whole, as Postfix does. */
+/* Lists whose names are compared as a whole, as Postfix does. */
 static const char *const exact_parameters[] = {
 	"mydestination",
 	"virtual_alias_domains",
 	"virtual_mailbox_domains",
+	"smtpd_forbidden_commands",
 };
 
 static void list_read(struct match_list *l, struct view text, bool negated, unsigned depth);
