@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The frame of a report: its header, the text for people, the status part, and the opening of
+ * the part that holds the original. The boundary carries the notice's own queue id, 64 random
+ * bits of it, so what is returned cannot hold it.
+ */
+#include "bounce/report.h"
+
+#include "mail/address.h"
+#include "mail/header.h"
+
+#define BOUNDARY_MAX 70 /* RFC 2046 5.1.1 */
+#define OUT_MAX      (REPORT_PIECE + 128 * 1024)
+
+void
+report_out_init(
+    struct report_out *o, bool (*send)(void *context, struct view piece), void *context)
+{
+	*o = (struct report_out){ .send = send, .context = context };
+	buf_init(&o->text, OUT_MAX);
+}
+
+void
+report_out_flush(struct report_out *o)
+{
+	if (o->text.overflow)
+		o->failed = true;
+	if (!o->failed && o->text.len && !o->send(o->context, buf_view(&o->text)))
+		o->failed = true;
+	buf_clear(&o->text);
+}
+
+void
+report_out_pass(struct report_out *o)
+{
+	if (o->text.len >= REPORT_PIECE || o->text.overflow)
+		report_out_flush(o);
+}
+
+void
+report_out_done(struct report_out *o)
+{
+	buf_done(&o->text);
+}
+
+static void
+append_boundary(struct buf *out, const struct report *r)
+{
+	size_t start = out->len;
+
+	buf_printf(out, "%.*s.%lld/", VIEW_ARG(r->id), (long long)(r->now / 1000000));
+	for (const char *p = r->hostname; *p && out->len - start < BOUNDARY_MAX; p++)
+		buf_append_char(out, char_is_alnum(*p) || *p == '.' || *p == '-' ? *p : '_');
+}
+
+static void
+delimiter(struct buf *out, const struct report *r, const char *end)
+{
+	buf_append_str(out, "\r\n--");
+	append_boundary(out, r);
+	buf_append_str(out, end);
+	buf_append_str(out, "\r\n");
+}
+
+static void
+thread_fields(struct buf *out, const struct report *r)
+{
+	struct buf references = BUF_INIT(16 * 1024);
+
+	if (r->thread_id.n == 0)
+		return;
+	header_build(out, "In-Reply-To", r->thread_id);
+	if (r->thread.n) {
+		buf_append_view(&references, r->thread);
+		buf_append_char(&references, ' ');
+	}
+	buf_append_view(&references, r->thread_id);
+	header_build(out, "References", buf_view(&references));
+	buf_done(&references);
+}
+
+static void
+top_fields(struct buf *out, const struct report *r)
+{
+	struct buf value = BUF_INIT(4 * ADDRESS_MAX);
+
+	buf_printf(&value, "MAILER-DAEMON@%s (Mail Delivery System)", r->origin);
+	header_build(out, "From", buf_view(&value));
+	buf_clear(&value);
+	header_build(out, "Subject", view_of(r->kind->subject));
+	address_quote(&value, r->to);
+	header_build(out, "To", buf_view(&value));
+	header_build(out, "Auto-Submitted", VIEW("auto-replied"));
+	thread_fields(out, r);
+	buf_append_str(out,
+	    "MIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/report; report-type=delivery-status;\r\n"
+	    "\tboundary=\"");
+	append_boundary(out, r);
+	buf_append_str(out, "\"\r\n");
+	if (r->utf8 || r->is_8bit)
+		header_build(out, "Content-Transfer-Encoding", VIEW("8bit"));
+	buf_append_str(out, "\r\nThis is a MIME-encapsulated message.\r\n");
+	buf_done(&value);
+}
+
+/* The fields on top of a part, and the empty line. */
+static void
+part_fields(struct buf *out, const char *description, const char *type, bool is_8bit)
+{
+	header_build(out, "Content-Description", view_of(description));
+	header_build(out, "Content-Type", view_of(type));
+	if (is_8bit)
+		header_build(out, "Content-Transfer-Encoding", VIEW("8bit"));
+	buf_append_str(out, "\r\n");
+}
+
+static void
+explain_recipient(struct buf *out, const struct report *r, const struct notice_recipient *n)
+{
+	struct buf line = BUF_INIT(4 * ADDRESS_MAX + 4 * REPORT_REASON);
+	struct buf address = BUF_INIT(4 * ADDRESS_MAX);
+	struct view shown = report_recipient_shown(r, n);
+
+	address_quote(&address, shown);
+	buf_append_char(&line, '<');
+	report_text(&line, buf_view(&address), r->utf8, address.len);
+	buf_append_char(&line, '>');
+	if (r->shows_final && n->original.n && !address_eq_nocase(n->original, n->address)) {
+		buf_clear(&address);
+		address_quote(&address, n->original);
+		buf_append_str(&line, " (expanded from <");
+		report_text(&line, buf_view(&address), r->utf8, address.len);
+		buf_append_str(&line, ">)");
+	}
+	buf_append_str(&line, ": ");
+	report_reason(&line, r, n);
+	report_paragraph(out, buf_view(&line));
+	buf_append_str(out, "\r\n");
+	buf_done(&address);
+	buf_done(&line);
+}
+
+static void
+text_part(struct report_out *o, const struct report *r)
+{
+	delimiter(&o->text, r, "");
+	part_fields(&o->text, "Notification",
+	    r->utf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", r->utf8);
+	buf_printf(&o->text, "This report comes from the mail system at host %s.\r\n\r\n%s\r\n",
+	    r->hostname, r->kind->text);
+	for (size_t i = 0; i < r->recipient_count; i++) {
+		explain_recipient(&o->text, r, &r->recipients[i]);
+		report_out_pass(o);
+	}
+}
+
+static void
+status_part(struct report_out *o, const struct report *r)
+{
+	delimiter(&o->text, r, "");
+	part_fields(&o->text, "Delivery report",
+	    r->utf8 ? "message/global-delivery-status" : "message/delivery-status", r->utf8);
+	report_message_fields(&o->text, r);
+	for (size_t i = 0; i < r->recipient_count; i++) {
+		buf_append_str(&o->text, "\r\n");
+		report_recipient_fields(&o->text, r, &r->recipients[i]);
+		report_out_pass(o);
+	}
+}
+
+static void
+original_part(struct buf *out, const struct report *r)
+{
+	static const char *const types[2][2] = {
+		[REPORT_HEADER] = { "text/rfc822-headers", "message/global-headers" },
+		[REPORT_WHOLE] = { "message/rfc822", "message/global" },
+	};
+	struct buf description = BUF_INIT(100);
+	struct buf sender = BUF_INIT(4 * ADDRESS_MAX);
+
+	buf_append_str(&description, r->kind->description);
+	if (r->original == REPORT_HEADER)
+		buf_append_str(&description, " Headers");
+	delimiter(out, r, "");
+	part_fields(
+	    out, buf_str(&description), types[r->original][r->utf8], r->utf8 || r->is_8bit);
+	buf_append_char(&sender, '<');
+	address_quote(&sender, r->sender);
+	buf_append_char(&sender, '>');
+	header_build(out, "Return-Path", buf_view(&sender));
+	buf_done(&sender);
+	buf_done(&description);
+}
+
+void
+report_begin(struct report_out *o, const struct report *r)
+{
+	top_fields(&o->text, r);
+	text_part(o, r);
+	status_part(o, r);
+	original_part(&o->text, r);
+	report_out_pass(o);
+}
+
+void
+report_end(struct report_out *o, const struct report *r)
+{
+	delimiter(&o->text, r, "--");
+	report_out_flush(o);
+}
