@@ -2,7 +2,7 @@
 /*
  * A delivery agent, and a bounce service, that do what a file of rules says. For tests of qmgr.
  *
- *   arguments in master.cf: RULES LOG
+ *   arguments in master.cf: RULES LOG (each may be "-": none)
  *
  * RULES is read for every request. A line is "PART ACTION [TEXT]": the first line whose PART is
  * in the recipient's address (or "*") counts. Without a rule: sent.
@@ -14,7 +14,7 @@
  *   die                          the process is killed
  *   hang                         no answer at all
  *   garbage                      something that is no outcome
- *   refuse                       (notices) not now
+ *   refuse                       not now; for notices, whose addresses begin with "notice:"
  *
  * LOG gets a line for each outcome, before it is told: "sent QID ADDRESS NEXTHOP PID COUNT",
  * where COUNT is the number of recipients of the request; notices are "notice-KIND QID ADDRESS
@@ -57,7 +57,8 @@ rule_find(struct view address, struct rule *out)
 	struct view rest, line, part, action;
 
 	*out = (struct rule){ .action = "sent" };
-	if (file_read_at(AT_FDCWD, service_arguments()[0], &text)) {
+	if (strcmp(service_arguments()[0], "-") != 0 &&
+	    file_read_at(AT_FDCWD, service_arguments()[0], &text)) {
 		rest = buf_view(&text);
 		while (view_next_word(&rest, "\n", &line)) {
 			char *copy;
@@ -87,9 +88,12 @@ static void
 note(const char *format, ...)
 {
 	struct buf line = BUF_INIT(4096);
-	int fd = open(service_arguments()[1], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 	va_list ap;
+	int fd;
 
+	if (strcmp(service_arguments()[1], "-") == 0)
+		return;
+	fd = open(service_arguments()[1], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 	va_start(ap, format);
 	buf_vprintf(&line, format, ap);
 	va_end(ap);
@@ -174,13 +178,15 @@ notice(struct ipc *c, const struct notice_request *request)
 	struct notice_status status = { .ok = true, .notice_id = VIEW("fakenoticeid00") };
 	struct notice_recipient r;
 	struct ipc_frame frame;
+	char address[1024];
 	struct rule rule;
 
 	while (ipc_receive(c, &frame, clock_deadline(10 * SECOND)) == IPC_OK &&
 	    ipc_frame_is(&frame, &notice_recipient_message)) {
 		if (!ipc_frame_decode(c, &frame, &notice_recipient_message, &r))
 			return false;
-		rule_find(r.address, &rule);
+		snprintf(address, sizeof(address), "notice:%.*s", VIEW_ARG(r.address));
+		rule_find(view_of(address), &rule);
 		if (strcmp(rule.action, "refuse") == 0) {
 			status.ok = false;
 			status.why = VIEW("as told");

@@ -1,0 +1,403 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The queue manager, with real cleanup and an agent that does as it is told."""
+
+import collections
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from postern import LIBEXEC, poll_until
+
+SERVICES = """
+cleanup unix n - n -  0 cleanup
+qmgr    unix n - n 300 1 qmgr
+bounce  unix - - n -  0 fake_agent {agent}
+local   unix - n n -  - fake_agent {agent}
+error   unix - - n -  - fake_agent {agent}
+fake    unix - - n -  - fake_agent {agent}
+other   unix - - n -  - fake_agent {agent}
+"""
+MESSAGE = "Subject: test\r\n\r\nhello\r\n"
+# Mail for remote domains goes to "fake", which may have many recipients in a delivery.
+DEFAULTS = {"default_transport": "fake", "minimal_backoff_time": "1s",
+            "maximal_backoff_time": "2s", "queue_run_delay": "2s", "transport_retry_time": "1s"}
+
+
+class Queue:
+    """An instance with rules for its agents, and what they say they did."""
+
+    def __init__(self, factory, rules="", services=SERVICES, **main):
+        self.postern = factory(main={**DEFAULTS, **main}, crashes=True)
+        self.rules_path = self.postern.path("rules")
+        self.log_path = self.postern.path("deliveries")
+        self.rules(rules)
+        with open(self.log_path, "w", encoding="ascii"):
+            pass
+        os.chmod(self.log_path, 0o666)
+        agent = f"{self.rules_path} {self.log_path}"
+        self.postern.write_config(master=services.replace("{agent}", agent))
+
+    def start(self):
+        self.postern.start()
+        return self
+
+    def rules(self, text):
+        with open(self.rules_path + ".new", "w", encoding="ascii") as f:
+            f.write(text)
+        os.chmod(self.rules_path + ".new", 0o644)
+        os.rename(self.rules_path + ".new", self.rules_path)
+
+    def tool(self, name, *arguments, input=""):
+        done = subprocess.run([os.path.join(LIBEXEC, name), *arguments], input=input,
+                              capture_output=True, text=True, timeout=120)
+        assert "runtime error" not in done.stderr and "Sanitizer" not in done.stderr, done.stderr
+        return done
+
+    def inject(self, *recipients, sender="sender@example.test", count=1, options=()):
+        done = self.tool("inject", "-n", str(count), *options, self.postern.queue, sender,
+                         *recipients, input=MESSAGE)
+        assert done.returncode == 0, done.stderr
+        ids = done.stdout.split()
+        return ids[0] if count == 1 else ids
+
+    def command(self, *words):
+        return self.tool("queuectl", self.postern.queue, *words).stdout.strip()
+
+    def lines(self, kind=""):
+        with open(self.log_path, encoding="ascii") as f:
+            return [line.split() for line in f if line.startswith(kind)]
+
+    def wait(self, kind, count=1, deadline=None):
+        try:
+            return poll_until(lambda: (lambda x: x if len(x) >= count else None)(
+                self.lines(kind)), f"{count} x {kind}", deadline)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.lines()}\n{self.postern.log()[-4000:]}") from None
+
+    def wait_empty(self, deadline=None):
+        try:
+            self.postern.wait_queue_empty(deadline)
+        except AssertionError as e:
+            raise AssertionError(f"{e}: {self.postern.queue_files()}\n"
+                                 f"{self.postern.log()[-4000:]}") from None
+
+    def places(self, queue_id):
+        return [os.path.relpath(f, self.postern.queue).split(os.sep)[0]
+                for f in self.postern.queue_files() if os.path.basename(f) == queue_id]
+
+    def kill_qmgr(self):
+        for pid in self.postern.children("qmgr"):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def queue(postern_instance):
+    return lambda *a, **k: Queue(postern_instance, *a, **k).start()
+
+
+def test_delivered_and_removed(queue):
+    q = queue()
+    queue_id = q.inject("user@example.test")
+    q.wait_empty()
+    assert [line[:3] for line in q.lines()] == [["sent", queue_id, "user@example.test"]]
+    log = q.postern.log()
+    assert re.search(rf"qmgr\[\d+\]: {queue_id}: from=<sender@example.test>, size=\d+, nrcpt=1 "
+                     r"\(queue active\)", log)
+    assert re.search(rf"qmgr\[\d+\]: {queue_id}: removed", log)
+
+
+def test_recipients_of_one_destination_share_a_delivery(queue):
+    q = queue(fake_destination_recipient_limit="3")
+    q.inject(*[f"u{i}@one.example" for i in range(7)], "x@two.example", "a@example.test",
+             "b@example.test")
+    q.wait_empty()
+    sent = q.lines("sent")
+    counts = {line[2]: (line[3], int(line[5])) for line in sent}
+    assert len(sent) == 10
+    assert sorted(c for a, (n, c) in counts.items() if n == "one.example") == [1] + 6 * [3]
+    assert counts["x@two.example"] == ("two.example", 1)
+    assert counts["a@example.test"][1] == 1 and counts["b@example.test"][1] == 1
+
+
+def test_deferred_is_tried_again_and_only_that(queue):
+    q = queue("bad@ deferred 4.2.2 mailbox busy\n")
+    queue_id = q.inject("good@one.example", "bad@one.example")
+    q.wait("deferred", 2)
+    poll_until(lambda: q.places(queue_id) == ["deferred"], "the message in deferred")
+    q.rules("")
+    q.wait_empty()
+    sent = [line[2] for line in q.lines("sent")]
+    assert sorted(sent) == ["bad@one.example", "good@one.example"]
+
+
+def test_failure_is_told_once_while_others_wait(queue):
+    q = queue("slow@ deferred 4.2.2 busy\nno@ bounced 5.1.1 no such user\n")
+    queue_id = q.inject("slow@one.example", "no@one.example", "yes@one.example")
+    notices = q.wait("notice")
+    assert notices == [["notice-1", queue_id, "no@one.example", "5.1.1", "no", "such", "user"]]
+    q.wait("deferred", 3)
+    q.rules("")
+    q.wait_empty()
+    assert len(q.lines("notice")) == 1
+    assert sorted(line[2] for line in q.lines("sent")) == ["slow@one.example", "yes@one.example"]
+
+
+@pytest.mark.parametrize("options,sender,classes,kind", [
+    (["-N", "NEVER"], "s@example.test", "", None),
+    (["-N", "SUCCESS"], "s@example.test", "", None),
+    (["-N", "FAILURE"], "s@example.test", "", "notice-1"),
+    ([], "", "", None),
+    ([], "", "resource, 2bounce", "notice-4"),
+    ([], "double-bounce@mail.example.test", "2bounce", None),
+])
+def test_who_is_told(queue, options, sender, classes, kind):
+    q = queue("* bounced 5.1.1 no such user\n", notify_classes=classes)
+    q.inject("no@one.example", sender=sender, options=options)
+    q.wait("bounced")
+    q.wait_empty()
+    assert [line[0] for line in q.lines("notice")] == ([kind] if kind else [])
+
+
+def test_bounce_refuses_for_a_while(queue):
+    q = queue("notice:no@ refuse\nno@ bounced 5.1.1 no such user\n")
+    queue_id = q.inject("no@one.example", "yes@one.example")
+    q.postern.wait_log(rf"{queue_id}: no notice could be made: as told", 2)
+    assert q.places(queue_id) == ["deferred"] and not q.lines("notice")
+    q.rules("no@ bounced 5.1.1 no such user\n")
+    q.wait_empty()
+    assert len(q.lines("sent")) == 1 and len(q.lines("bounced")) == 1
+    assert [line[1] for line in q.lines("notice")] == [queue_id]
+
+
+def test_bounce_is_not_there_for_a_while(queue):
+    services = SERVICES.replace("bounce  unix - - n -  0 fake_agent {agent}\n", "")
+    q = queue("no@ bounced 5.1.1 no such user\n", services=services)
+    queue_id = q.inject("no@one.example", "yes@one.example")
+    q.postern.wait_log(rf"{queue_id}: cannot reach the bounce service", 2)
+    assert q.places(queue_id) == ["deferred"]
+    q.postern.write_config(master=SERVICES.replace("{agent}", f"{q.rules_path} {q.log_path}"))
+    q.postern.reload()
+    q.wait_empty()
+    assert len(q.lines("sent")) == 1 and len(q.lines("bounced")) == 1
+    assert [line[1] for line in q.lines("notice")] == [queue_id]
+
+
+def test_expiry(queue):
+    q = queue("* deferred 4.4.1 nobody there\n", maximal_queue_lifetime="3s")
+    queue_id = q.inject("user@one.example")
+    notice = q.wait("notice")[0]
+    assert notice == ["notice-1", queue_id, "user@one.example", "4.4.1", "nobody", "there"]
+    q.wait_empty()
+    assert len(q.lines("deferred")) >= 2
+    assert re.search(rf"{queue_id}: from=<sender@example.test>, status=expired, "
+                     "returned to sender", q.postern.log())
+
+
+def test_no_second_chance_with_lifetime_0(queue):
+    q = queue("* deferred 4.4.1 nobody there\n", maximal_queue_lifetime="0")
+    q.inject("user@one.example")
+    q.wait("notice")
+    q.wait_empty()
+    assert len(q.lines("deferred")) == 1
+
+
+def test_missing_transport_defers_and_others_go_on(queue):
+    q = queue(default_transport="smtp")
+    queue_id = q.inject("user@one.example", "user@example.test")
+    q.wait("sent")
+    q.postern.wait_log(rf"qmgr\[\d+\]: {queue_id}: to=<user@one.example>, relay=none, "
+                       r"delay=[\d.]+, delays=[\d./]+, dsn=4.3.0, status=deferred "
+                       r"\(mail transport smtp is not available\)")
+    poll_until(lambda: q.places(queue_id) == ["deferred"], "the message in deferred")
+    q.postern.wait_log(rf"{queue_id}: to=<user@one.example>.*status=deferred", 3)
+    assert len(q.lines("sent")) == 1
+
+
+@pytest.mark.parametrize("action", ["die", "close", "garbage"])
+def test_agent_breaks_off(queue, action):
+    q = queue(f"* {action}\n")
+    queue_id = q.inject("user@one.example")
+    q.postern.wait_log(rf"{queue_id}: to=<user@one.example>, .*dsn=4.3.0, status=deferred "
+                       r"\(mail transport unavailable\)")
+    q.rules("")
+    q.wait_empty()
+    assert len(q.lines("sent")) == (2 if action == "garbage" else 1)
+
+
+def test_dead_destination_is_suspended_and_flush_revives_it(queue):
+    q = queue("dead.example down 4.4.1 connection refused\n", initial_destination_concurrency="1",
+              minimal_backoff_time="300s", maximal_backoff_time="400s")
+    first = q.inject("user@dead.example")
+    q.postern.wait_log(rf"{first}: from=")
+    q.wait("deferred")
+    second = q.inject("user@dead.example")
+    q.postern.wait_log(rf"{second}: to=.*dsn=4.4.1, status=deferred \(delivery temporarily "
+                       r"suspended: connection refused\)")
+    q.inject("user@alive.example")
+    q.wait("sent")
+    q.rules("")
+    poll_until(lambda: q.places(second) == ["deferred"], "the message in deferred")
+    assert q.command("flush").startswith("done")
+    q.wait_empty()
+    assert len(q.lines("sent")) == 3
+
+
+def test_active_limit(queue):
+    q = queue("* wait 5\n", qmgr_message_active_limit="5")
+    ids = q.inject("user@one.example", count=200)
+    q.wait_empty()
+    assert sorted(line[1] for line in q.lines("sent")) == sorted(ids)
+
+
+def test_recipients_in_portions(queue):
+    q = queue("r1 deferred 4.2.2 later\n", qmgr_message_recipient_limit="20")
+    q.inject(*[f"r{i}@d{i % 7}.example" for i in range(300)])
+    q.wait("deferred", 50)
+    q.rules("")
+    q.wait_empty()
+    sent = [line[2] for line in q.lines("sent")]
+    assert len(sent) == 300 and len(set(sent)) == 300
+
+
+def test_restart_picks_up_what_was_running(queue):
+    q = queue("hang@ hang\n")
+    queue_id = q.inject("hang@one.example", "ok@two.example")
+    q.wait("sent")
+    time.sleep(0.2)  # the moment until an outcome is in the journal
+    q.kill_qmgr()
+    q.rules("")
+    q.postern.wait_log(rf"{queue_id}: from=<sender@example.test>, size=\d+, nrcpt=1 "
+                       r"\(queue active\)")
+    q.wait_empty()
+    sent = [line[2] for line in q.lines("sent")]
+    assert sorted(sent) == ["hang@one.example", "ok@two.example"]
+
+
+def test_unannounced_messages_are_found(queue):
+    q = queue()
+    q.postern.stop()
+    q.postern.write_config(master="cleanup unix n - n - 0 cleanup\n")
+    q.postern.start()
+    q.inject("user@one.example", count=20)
+    q.postern.stop()
+    agent = f"{q.rules_path} {q.log_path}"
+    q.postern.write_config(master=SERVICES.replace("{agent}", agent))
+    q.postern.start()
+    q.wait_empty()
+    assert len(q.lines("sent")) == 20
+
+
+def test_damaged_and_incomplete_files(queue):
+    q = queue("* deferred 4.2.0 wait\n", minimal_backoff_time="300s", maximal_backoff_time="400s")
+    queue_id = q.inject("user@one.example")
+    poll_until(lambda: q.places(queue_id) == ["deferred"], "the message in deferred")
+    q.postern.stop()
+    path = q.postern.queue_files()[0]
+    with open(path, "r+b") as f:
+        f.seek(300)
+        f.write(b"\xff\xfe\xfd" * 20)
+    incoming = os.path.join(q.postern.queue, "incoming")
+    owner = os.stat(incoming)
+    damaged = os.path.join(incoming, os.path.basename(path))
+    os.rename(path, damaged)
+    incomplete = os.path.join(incoming, "4jWRfr01bXz2Y7n68qS2rd4")
+    with open(incomplete, "wb") as f:
+        f.write(b"\0" * 1000)
+    os.chown(incomplete, owner.st_uid, owner.st_gid)
+    q.rules("")
+    q.postern.start()
+    q.postern.wait_log(rf"{queue_id}: damaged queue file in incoming: .*moved to corrupt")
+    q.postern.wait_log("4jWRfr01bXz2Y7n68qS2rd4: removed what an interrupted writer left")
+    assert q.places(queue_id) == ["corrupt"]
+    assert not os.path.exists(incomplete)
+    assert q.lines("sent") == []
+
+
+def test_commands_on_disk(queue):
+    q = queue("* deferred 4.2.0 wait\n", minimal_backoff_time="300s", maximal_backoff_time="400s")
+    queue_id = q.inject("user@one.example")
+    poll_until(lambda: q.places(queue_id) == ["deferred"], "the message in deferred")
+    assert q.command("hold", queue_id) == "done"
+    assert q.places(queue_id) == ["hold"]
+    assert q.command("flush") == "done"
+    q.rules("")
+    assert q.command("release", queue_id) == "done"
+    q.wait_empty()
+    assert len(q.lines("sent")) == 1
+    held = q.inject("user@two.example", options=["-H"])
+    assert q.places(held) == ["hold"]
+    assert q.command("delete", held) == "done"
+    assert q.places(held) == []
+    assert q.command("delete", held).startswith("not-found")
+    assert q.command("hold", "../../etc/passwd").startswith("not-found")
+    q.rules("* deferred 4.2.0 wait\n")
+    last = q.inject("user@three.example")
+    poll_until(lambda: q.places(last) == ["deferred"], "the message in deferred")
+    q.rules("")
+    assert q.command("flush-id", last) == "done"
+    q.wait_empty()
+
+
+def test_expire_command(queue):
+    q = queue("* deferred 4.2.0 wait\n", minimal_backoff_time="300s", maximal_backoff_time="400s")
+    queue_id = q.inject("user@one.example")
+    poll_until(lambda: q.places(queue_id) == ["deferred"], "the message in deferred")
+    assert q.command("expire", queue_id) == "done"
+    assert q.wait("notice")[0][:3] == ["notice-1", queue_id, "user@one.example"]
+    q.wait_empty()
+    assert re.search(rf"{queue_id}: from=<sender@example.test>, status=force-expired, "
+                     "returned to sender", q.postern.log())
+
+
+def test_commands_while_active(queue):
+    q = queue("* wait 800\n", fake_destination_concurrency_limit="1",
+              fake_initial_destination_concurrency="1")
+    ids = q.inject("user@one.example", count=4)
+    q.postern.wait_log(rf"{ids[3]}: from=")
+    assert q.command("hold", ids[3]) == "done"
+    assert q.command("delete", ids[2]) == "done"
+    assert q.places(ids[3]) == ["hold"] and q.places(ids[2]) == []
+    q.wait("sent", 2)
+    assert q.command("release", ids[3]) == "done"
+    q.wait_empty()
+    assert sorted(line[1] for line in q.lines("sent")) == sorted([ids[0], ids[1], ids[3]])
+
+
+def test_reload_loses_nothing(queue):
+    q = queue("* wait 20\n")
+    ids = []
+    for _ in range(4):
+        ids += q.inject("user@one.example", count=30)
+        q.postern.reload()
+    q.wait_empty()
+    assert set(line[1] for line in q.lines("sent")) == set(ids)
+    assert len(q.lines("sent")) == len(ids)
+
+
+def test_kill_at_random_moments(queue):
+    """Every accepted message is delivered; twice only for what was running at a kill."""
+    q = queue("defer deferred 4.2.0 not now\nbounce bounced 5.1.1 no\n")
+    generator = random.Random(os.environ.get("POSTERN_TEST_SEED", "1"))
+    recipients, ids = ["a%@one.example", "b%@two.example", "bounce%@three.example"], []
+    end = time.monotonic() + float(os.environ.get("POSTERN_KILL_SECONDS", "10"))
+    kills = 0
+    while time.monotonic() < end:
+        ids += q.inject(*recipients, count=generator.randrange(2, 40))
+        time.sleep(generator.random() * 0.1)
+        q.kill_qmgr()
+        kills += 1
+    q.postern.stop()
+    q.postern.start()
+    q.wait_empty(60)
+    sent = collections.Counter((line[1], line[2][0]) for line in q.lines("sent"))
+    told = collections.Counter(line[1] for line in q.lines("notice"))
+    for queue_id in ids:
+        assert sent[queue_id, "a"] >= 1 and sent[queue_id, "b"] >= 1 and told[queue_id] >= 1
+    twice = sum(n - 1 for n in sent.values())
+    print(f"messages={len(ids)} kills={kills} delivered_twice={twice}")
+    assert not os.listdir(os.path.join(q.postern.queue, "corrupt"))
