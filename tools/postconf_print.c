@@ -9,9 +9,10 @@
 #include "base/mem.h"
 #include "postconf.h"
 
-#define LINE_COLUMNS 80
-#define INDENT       "    "
-#define OUTPUT_MAX   ((size_t)64 * 1024 * 1024)
+#define LINE_COLUMNS    80
+#define SERVICE_COLUMNS 79
+#define INDENT          "    "
+#define OUTPUT_MAX      ((size_t)64 * 1024 * 1024)
 
 static size_t
 column_of(const struct buf *out)
@@ -22,12 +23,13 @@ column_of(const struct buf *out)
 	return newline == text.n ? text.n : text.n - newline - 1;
 }
 
+/* columns 0: no line ends */
 static void
-append_word(struct buf *out, struct view word, bool fold)
+append_word(struct buf *out, struct view word, size_t columns)
 {
 	size_t column = column_of(out);
 
-	if (fold && column > 0 && column + 1 + word.n > LINE_COLUMNS)
+	if (columns > 0 && column > 0 && column + 1 + word.n > columns)
 		buf_append_str(out, "\n" INDENT);
 	else if (column > 0)
 		buf_append_char(out, ' ');
@@ -40,7 +42,7 @@ print_words(struct buf *out, const char *text, bool fold)
 	struct view rest = view_of(text), word;
 
 	while (view_next_word(&rest, " \t\r\n", &word))
-		append_word(out, word, fold);
+		append_word(out, word, fold ? LINE_COLUMNS : 0);
 }
 
 static void
@@ -132,6 +134,7 @@ append_words(struct buf *out, const struct master_entry *e, bool fold)
 {
 	struct buf space = BUF_INIT(CONF_LINE_MAX + 2);
 	size_t option = 0;
+	bool was_option = false;
 
 	for (size_t i = 0; i < e->word_count; i++) {
 		const char *word = e->words[i];
@@ -139,9 +142,13 @@ append_words(struct buf *out, const struct master_entry *e, bool fold)
 		bool has_o = option < e->option_count && n >= 2 && word[0] == '-' &&
 		    strspn(word + 1, "vDo") > 0 && strchr(word, 'o');
 		if (!has_o) {
-			append_word(out, braced(word, &space), fold);
+			/* after an option a new line begins, wherever the last one ended */
+			size_t columns = !fold ? 0 : was_option ? 1 : SERVICE_COLUMNS;
+			append_word(out, braced(word, &space), columns);
+			was_option = false;
 			continue;
 		}
+		was_option = true;
 		append_option(out, &e->options[option++], fold, &space);
 		if (word[n - 1] == 'o' && strspn(word + 1, "vD") == n - 2)
 			i++;

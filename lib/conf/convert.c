@@ -59,19 +59,32 @@ conf_parse_time(struct view text, char default_unit, nanoseconds *out)
 	return false;
 }
 
+/* A sign is for the few parameters whose bounds allow it. */
+static bool
+parse_number(const struct conf_parameter *p, struct view text, long long *out)
+{
+	long long most = p->max ? p->max : p->type == CONF_INT ? INT_MAX : LLONG_MAX;
+	bool negative = p->min < 0 && view_has_prefix(text, VIEW("-"));
+	uint64_t number;
+
+	if (negative)
+		text = view_sub(text, 1, text.n);
+	if (!number_parse(text, (uint64_t)(negative ? -p->min : most), &number))
+		return false;
+	*out = negative ? -(long long)number : (long long)number;
+	return *out >= p->min;
+}
+
 static bool
 convert_number(
     const struct conf_parameter *p, struct view text, long long *out, struct buf *problem)
 {
-	long long most = p->max ? p->max : p->type == CONF_INT ? INT_MAX : LLONG_MAX;
-	uint64_t number;
-
-	if (number_parse(text, (uint64_t)most, &number) && (long long)number >= p->min) {
-		*out = (long long)number;
+	if (parse_number(p, text, out))
 		return true;
-	}
 	if (p->max)
 		buf_printf(problem, "must be a whole number from %lld to %lld", p->min, p->max);
+	else if (p->min < 0)
+		buf_append_str(problem, "must be a whole number");
 	else
 		buf_printf(problem, "must be a whole number, %lld or more", p->min);
 	return false;

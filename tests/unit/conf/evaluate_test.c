@@ -30,6 +30,7 @@ types(void **state)
 	    evaluated("biff = No\nhopcount_limit = 7\nmessage_size_limit = 5000000000\n"
 		      "smtpd_timeout = 5m\nbounce_queue_lifetime = 2\n"
 		      "relayhost = [$mydomain]\nmydomain = example.org\n"
+		      "postscreen_dnsbl_allowlist_threshold = -2\n"
 		      "luser_relay = $user@$mydomain\n2bounce_notice_recipient = x\n");
 	const struct conf_values *v = conf_values_of(c);
 
@@ -39,6 +40,7 @@ types(void **state)
 	assert_true(v->message_size_limit == 5000000000);
 	assert_true(v->smtpd_timeout == 300 * SECOND);
 	assert_true(v->bounce_queue_lifetime == 2 * 86400 * SECOND); /* default unit d */
+	assert_int_equal(v->postscreen_dnsbl_allowlist_threshold, -2);
 	assert_string_equal(v->relayhost, "[example.org]");
 	assert_string_equal(v->luser_relay, "$user@$mydomain"); /* raw */
 	assert_string_equal(v->p2bounce_notice_recipient, "x");
@@ -72,6 +74,9 @@ static const struct error_row error_rows[] = {
 	    "main.cf, line 1: bad numerical configuration: "
 	    "hopcount_limit = 0: must be a whole number, 1 or more" },
 	{ "hopcount_limit = -1\n", "hopcount_limit = -1" },
+	{ "postscreen_dnsbl_allowlist_threshold = -x\n", "must be a whole number" },
+	{ "postscreen_dnsbl_allowlist_threshold = --1\n", "must be a whole number" },
+	{ "postscreen_dnsbl_allowlist_threshold = -2147483648\n", "must be a whole number" },
 	{ "hopcount_limit = 0x10\n", "hopcount_limit = 0x10" },
 	{ "hopcount_limit = 1 2\n", "hopcount_limit = 1 2" },
 	{ "hopcount_limit =\n", "hopcount_limit = :" },

@@ -68,7 +68,7 @@ check_row(const struct conf_parameter *p)
 		fail_msg("%s: unit", p->name);
 	if (p->max && p->max < p->min)
 		fail_msg("%s: bounds", p->name);
-	if (p->min < 0)
+	if (p->min < 0 && p->type != CONF_INT)
 		fail_msg("%s: min", p->name);
 	if (p->status == CONF_IGNORED && !strstr(p->text, ": "))
 		fail_msg("%s: does not say why it has no effect", p->name);
