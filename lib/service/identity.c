@@ -98,11 +98,27 @@ sandbox_uid_is_ours(const struct conf *c, unsigned uid)
 	return false;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+/* The leak check at exit needs /proc. */
+static bool in_chroot;
+
+int __lsan_is_turned_off(void);
+
+int
+__lsan_is_turned_off(void)
+{
+	return in_chroot;
+}
+#endif
+
 static void
 enter_chroot(const char *directory)
 {
 	if (chroot(directory) < 0 || chdir("/") < 0)
 		log_fatal("chroot %s: %s", directory, strerror(errno));
+#ifdef __SANITIZE_ADDRESS__
+	in_chroot = true;
+#endif
 }
 
 static void

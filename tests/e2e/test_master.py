@@ -262,6 +262,21 @@ def test_syslog_name_of_a_service(postern_instance):
     postern.wait_log(r" postfix/submission/testd\[\d+\]: wakeup 1")
 
 
+def test_stand_alone_session_on_standard_input(postern_instance):
+    postern = postern_instance(master=ONE)
+    os.chmod(postern.queue, 0o755)
+    done = postern.run(os.path.join(LIBEXEC, "testd"), "-S", "-o", "mail_name=Alone",
+                       input="echo hello\nparam mail_name\ntry passwd\n")
+    assert done.stdout == "hello\nAlone\ndone\n"
+    assert done.stderr == ""
+
+
+def test_daemons_refuse_to_run_by_hand(postern_instance):
+    postern = postern_instance(master=ONE)
+    done = postern.run(os.path.join(LIBEXEC, "testd"), check=False)
+    assert done.returncode == 1 and "started by master" in done.stderr
+
+
 # Reload
 
 
@@ -583,6 +598,14 @@ def test_rights_are_given_up(postern_instance):
     assert "CapEff:\t0000000000000000" in status
     limits = open(f"/proc/{ask(postern, 'pid')}/limits", encoding="ascii").read()
     assert re.search(r"Max core file size +0 +0", limits)
+
+
+@needs_root
+def test_chroot_column(postern_instance):
+    postern = postern_instance(master="127.0.0.1:{smtp} inet n - y - - testd\n").start()
+    assert os.readlink(f"/proc/{ask(postern, 'pid')}/root") == postern.queue
+    assert ask(postern, "try passwd") in ("ENOENT", "EACCES")
+    assert ask(postern, "echo works") == "works"
 
 
 STRANGER = """
