@@ -24,7 +24,13 @@
 #define BATCH        128
 #define SWEEP_PERIOD SECOND
 #define SWEEP_BATCH  2000
-#define SWEEP_MARGIN 1024 /* of the stack below task.resting: the switch itself */
+
+/* How far below task.resting the switch itself needs the stack. */
+#ifdef TASK_SWITCH_UCONTEXT
+#define SWEEP_MARGIN 4096
+#else
+#define SWEEP_MARGIN 1024
+#endif
 
 /*
  * A task that has not run since it was last looked at waits for something slow, and what lies
@@ -96,6 +102,11 @@ show_stacks_to_leak_checker(void)
 			from = (const char *)t;
 		sanitizer_root(from, t->stack.low + TASK_STACK_SIZE);
 	}
+	if (task_loop.current != NULL) {
+		const char *main_stack = task_loop.main_stack;
+
+		sanitizer_root(main_stack, main_stack + task_loop.main_stack_size);
+	}
 }
 
 void
@@ -148,6 +159,10 @@ task_done(void)
 void
 task_forget(void)
 {
+	/* Still reachable, so that no tool calls it a leak. */
+	static struct event_base *volatile forgotten;
+
+	forgotten = task_loop.base;
 	loop_offload_forget();
 	loop_signal_done();
 	loop_clear();

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -333,6 +334,47 @@ no_address_space_is_no_crash(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void
+owns_memory(void *argument)
+{
+	char *mine = mem_alloc(1000);
+
+	(void)task_cond_wait(argument, DEADLINE_NEVER);
+	mem_free(mine);
+}
+
+static void
+exits(void *argument)
+{
+	(void)argument;
+	task_yield();
+	fflush(stdout);
+	exit(0);
+}
+
+/* What a suspended task owns is no leak when the process ends: the leak checker must see it. */
+static void
+an_exit_in_the_middle_is_no_leak(void **state)
+{
+	pid_t child;
+	int status;
+
+	(void)state;
+	fflush(stdout);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		task_cond_init(&gate);
+		for (int i = 0; i < 100; i++)
+			assert_true(task_spawn("owns", owns_memory, &gate));
+		assert_true(task_spawn("exits", exits, NULL));
+		task_run();
+		_exit(4);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 int
 main(void)
 {
@@ -341,6 +383,7 @@ main(void)
 		TEST(an_overflow_meets_the_guard_page),
 		TEST(without_a_guard_the_canary_tells),
 		TEST(a_waiting_task_is_cheap),
+		TEST(an_exit_in_the_middle_is_no_leak),
 		TEST(leftovers_of_deep_calls_are_given_back),
 		TEST(no_address_space_is_no_crash),
 		TEST(with_canaries_everything_works),
