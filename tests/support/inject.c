@@ -28,7 +28,7 @@ static bool hold;
 static struct view
 input_read(struct buf *b)
 {
-	char chunk[4096];
+	char chunk[2048];
 	ssize_t n;
 
 	while ((n = read(STDIN_FILENO, chunk, sizeof(chunk))) > 0)
