@@ -3,21 +3,9 @@
  * cidr:/file: networks in order, the first that has the address answers. A key that is no
  * address is not found.
  */
-#include <string.h>
-
 #include "base/mem.h"
 #include "conf/match.h"
 #include "table/pattern_table.h"
-
-bool
-network_has(const struct cidr *net, const uint8_t address[16])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (net->prefix < 96 && memcmp(address, mapped, sizeof(mapped)) == 0)
-		return false;
-	return cidr_has(net, address);
-}
 
 static void *
 cidr_compile(struct view *rest, struct table_error *e)
@@ -47,7 +35,7 @@ cidr_match(void *compiled, struct view key, struct pattern_match *out, struct ta
 	(void)out, (void)e;
 	if (!cidr_parse_address(key, address))
 		return PATTERN_NO;
-	return network_has(compiled, address) ? PATTERN_YES : PATTERN_NO;
+	return cidr_has(compiled, address) ? PATTERN_YES : PATTERN_NO;
 }
 
 static const struct pattern_engine engine = {

@@ -336,7 +336,7 @@ member_has_client(struct match_list *l, const struct member *m, const uint8_t ad
 
 	switch (m->kind) {
 	case MEMBER_NETWORK:
-		return network_has(&m->network, address) ? TABLE_FOUND : TABLE_NOT_FOUND;
+		return cidr_has(&m->network, address) ? TABLE_FOUND : TABLE_NOT_FOUND;
 	case MEMBER_NAME:
 		return name.n > 0 && name_matches(l, m->name, name) ? TABLE_FOUND
 								    : TABLE_NOT_FOUND;

@@ -8,7 +8,6 @@
 
 #include "base/buf.h"
 #include "base/view.h"
-#include "conf/match.h"
 #include "table/table.h"
 
 /* Why a table cannot answer. Lives in the table, so that callers may keep a pointer to it. */
@@ -42,9 +41,6 @@ extern const struct table_type table_type_cidr;
 extern const struct table_type table_type_regexp;
 extern const struct table_type table_type_pcre;
 extern const struct table_type table_type_proxy; /* open gets "type:name" of the other side */
-
-/* cidr_has, but an IPv6 network as wide as "::/0" holds no IPv4 address. */
-bool network_has(const struct cidr *net, const uint8_t address[16]);
 
 /* A whole source file into out; *e says why not. */
 bool table_read_file(const char *path, struct buf *out, struct table_error *e);
