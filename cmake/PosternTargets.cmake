@@ -28,7 +28,7 @@ endfunction()
 function(postern_task_switch)
   string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
   if(POSTERN_SWITCH STREQUAL "ucontext")
-    target_compile_definitions(postern_task PRIVATE TASK_SWITCH_UCONTEXT)
+    target_compile_definitions(postern_task PUBLIC TASK_SWITCH_UCONTEXT)
   elseif(NOT POSTERN_SWITCH STREQUAL "auto" AND NOT POSTERN_SWITCH STREQUAL processor
       AND NOT "${POSTERN_SWITCH}:${processor}" STREQUAL "x86_64:amd64"
       AND NOT "${POSTERN_SWITCH}:${processor}" STREQUAL "aarch64:arm64")

@@ -47,9 +47,10 @@ struct task {
 };
 
 struct loop {
-	struct event_base *base; /* NULL before task_init */
-	struct task *current;    /* NULL outside any task */
-	struct context context;  /* of task_run */
+	struct event_base *base;      /* NULL before task_init */
+	struct event_base *forgotten; /* in a forked child: still reachable, not a leak */
+	struct task *current;         /* NULL outside any task */
+	struct context context;       /* of task_run */
 	struct list ready;
 	struct list tasks;
 	size_t count;
