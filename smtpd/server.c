@@ -175,12 +175,11 @@ header_clients_open(void)
 }
 
 void
-server_open(void)
+server_configure(const struct conf *c)
 {
-	const struct conf_values *v;
+	const struct conf_values *v = conf_values_of(c);
 
-	server.conf = service_conf();
-	server.v = v = service_values();
+	server = (struct server){ .conf = c, .v = v };
 	server.clients = hash_new();
 	server.router = router_open(server.conf);
 	server.mynetworks = match_list_open("mynetworks", v->mynetworks, server.conf);
@@ -197,6 +196,47 @@ server_open(void)
 	lists_open();
 	own_addresses_open();
 	hosts_open();
+}
+
+void
+server_open(void)
+{
+	server_configure(service_conf());
+}
+
+static void
+class_free(void *class_list)
+{
+	struct restriction_list *l = class_list;
+
+	restriction_list_free(&l);
+}
+
+static void
+access_table_free(void *table)
+{
+	struct table *t = table;
+
+	table_free(&t);
+}
+
+void
+server_close(void)
+{
+	for (int i = 0; i < LIST_COUNT; i++)
+		restriction_list_free(&server.lists[i]);
+	hash_free(&server.classes, class_free);
+	hash_free(&server.access_tables, access_table_free);
+	hash_free(&server.hosts, mem_free);
+	hash_free(&server.own_addresses, NULL);
+	hash_free(&server.clients, mem_free);
+	match_list_free(&server.mynetworks);
+	match_list_free(&server.event_exceptions);
+	match_list_free(&server.bare_newline_exclusions);
+	match_list_free(&server.forbidden_commands);
+	table_list_free(&server.headers_for_tables);
+	router_free(&server.router);
+	ipc_pool_free(&server.cleanup);
 }
 
 /* sendmail -bs has no right to speak to cleanup: its mail goes the way of all local mail. */

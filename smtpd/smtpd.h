@@ -68,8 +68,10 @@ struct server {
 };
 extern struct server server;
 
-void server_open(void);  /* configuration, before the jail; log_fatal when it cannot work */
-void server_start(void); /* after it */
+void server_open(void); /* configuration, before the jail; log_fatal when it cannot work */
+void server_configure(const struct conf *c); /* server_open with any configuration */
+void server_start(void);                     /* after the jail */
+void server_close(void);                     /* for tests */
 
 /* ---- one message ---- */
 
