@@ -58,6 +58,7 @@ tables_open(const struct conf *c)
 	cache = lookup_cache_new(CACHE_ENTRIES, CACHE_LIFETIME);
 	warm_up_name_service();
 	open_one(VIEW("unix:passwd.byname"), c);
+	open_one(VIEW("unix:passwd.byuid"), c);
 	open_one(VIEW("unix:group.byname"), c);
 	while (view_next_braced(&rest, ", \t\r\n", &word)) {
 		while (word.n > 0 && word.p[0] == '!')
