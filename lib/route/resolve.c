@@ -7,6 +7,7 @@
  * An address that nothing can be done with resolves to the error transport with the text of the
  * notice, never to somebody's mailbox.
  */
+#include "conf/match.h"
 #include "mail/address.h"
 #include "route/router_private.h"
 
@@ -225,6 +226,25 @@ nexthop_copy(const struct decision *d, struct arena *arena)
 	return (struct view){ copy, d->nexthop.n };
 }
 
+/* "user@192.0.2.1" with resolve_numeric_domain: an address literal without its brackets. */
+static void
+append_complete(struct router *r, struct view recipient, struct buf *out)
+{
+	struct view local, domain;
+	uint8_t address[16];
+
+	address_split(recipient, &local, &domain);
+	if (!r->values->resolve_numeric_domain || domain.n == 0 || domain.p[0] == '[' ||
+	    !cidr_parse_address(domain, address)) {
+		route_standard_form(r->values, recipient, out);
+		return;
+	}
+	buf_append_view(out, local);
+	buf_append_str(out, view_find(domain, ':') < domain.n ? "@[IPv6:" : "@[");
+	buf_append_view(out, domain);
+	buf_append_char(out, ']');
+}
+
 /* The address to resolve: complete; the null address is the mailer daemon's. */
 static struct view
 complete(struct router *r, struct view recipient, struct arena *arena)
@@ -235,7 +255,7 @@ complete(struct router *r, struct view recipient, struct arena *arena)
 	if (recipient.n == 0)
 		recipient = view_of(r->values->empty_address_recipient);
 	if (recipient.n <= ADDRESS_MAX)
-		route_standard_form(r->values, recipient, &text);
+		append_complete(r, recipient, &text);
 	else
 		buf_append(&text, recipient.p, ADDRESS_MAX + 1);
 	v = arena_view(arena, buf_view(&text));
