@@ -3,7 +3,9 @@
  * The messages in memory, by id, and how many there may be. What does not fit stays on disk and
  * is looked for when there is room again; no list of its names is kept.
  */
+#include "base/log.h"
 #include "base/mem.h"
+#include "mail/address.h"
 #include "qmgr/qmgr.h"
 
 /* Mail from deferred may take this share; the rest is for mail that has never been tried. */
@@ -82,6 +84,17 @@ message_forget(struct message *m)
 		qmgr.due_active--;
 	mem_free(m);
 	active_wake();
+}
+
+void
+message_log_from(const struct message *m, const char *what)
+{
+	struct buf sender = BUF_INIT(2 * ADDRESS_MAX + 2);
+
+	if (m->file.sender.n)
+		address_quote(&sender, m->file.sender);
+	log_info("%s: from=<%s>, %s", m->id, buf_str(&sender), what);
+	buf_done(&sender);
 }
 
 bool

@@ -6,44 +6,25 @@
  * deleted message may still have been delivered to those recipients whose delivery was running.
  * A caller who would have to wait long is told that it will be done.
  */
-#include <pwd.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "qmgr/qmgr.h"
+#include "service/authorize.h"
 
 #define PATIENCE (10 * SECOND)
 #define TRIES    3
 
 /* ---- who may ---- */
 
-static struct flushers {
-	bool anyone;
-	uid_t *uids;
-	size_t count;
-} flushers;
+static struct authorize *flushers;
 
 void
 commands_prepare(void)
 {
-	struct view rest = view_of(qmgr.values->authorized_flush_users), word;
-
-	while (view_next_word(&rest, ", \t\r\n", &word)) {
-		char *name = mem_dup(word.p, word.n);
-		struct passwd *account = getpwnam(name);
-
-		if (view_eq(word, VIEW("static:anyone")) || view_eq(word, VIEW("static:all"))) {
-			flushers.anyone = true;
-		} else if (account) {
-			flushers.uids = mem_resize(
-			    flushers.uids, flushers.count + 1, sizeof(*flushers.uids));
-			flushers.uids[flushers.count++] = account->pw_uid;
-		} else {
-			log_warn("authorized_flush_users: no user \"%s\"", name);
-		}
-		mem_free(name);
-	}
+	flushers = authorize_open(
+	    "authorized_flush_users", qmgr.values->authorized_flush_users, qmgr.conf);
 }
 
 static bool
@@ -55,13 +36,15 @@ is_administrator(uid_t uid)
 static bool
 may_flush(uid_t uid)
 {
-	if (flushers.anyone || is_administrator(uid))
+	struct buf name = BUF_INIT(1000);
+	const char *why = NULL;
+	bool may;
+
+	if (is_administrator(uid))
 		return true;
-	for (size_t i = 0; i < flushers.count; i++) {
-		if (flushers.uids[i] == uid)
-			return true;
-	}
-	return false;
+	may = authorize_uid(flushers, uid, &name, &why) == TABLE_FOUND;
+	buf_done(&name);
+	return may;
 }
 
 /* ---- a message on disk ---- */

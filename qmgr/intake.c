@@ -5,6 +5,8 @@
  * recipients. While one task opens, what arrives meanwhile gathers into the next batch; while
  * one waits for a table, another opens.
  */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "qmgr/qmgr.h"
@@ -34,6 +36,24 @@ struct opening {
 
 /* ---- outside the loop ---- */
 
+/*
+ * Agents compare the body with its checksum while they read it, and defer when it is wrong. So
+ * before a message is tried again its body is looked at here.
+ */
+static enum queue_result
+open_checked(struct message *m, const char **why)
+{
+	enum queue_result r =
+	    queue_message_open(qmgr.queue, m->place, m->id, false, &m->file, why);
+
+	if (r != QUEUE_OK || m->file.attempts == 0)
+		return r;
+	r = queue_message_check_body(&m->file, why);
+	if (r != QUEUE_OK)
+		queue_message_done(&m->file);
+	return r;
+}
+
 /* What is no message is put where it belongs at once. */
 static void
 open_one(struct opening *o, size_t i)
@@ -41,8 +61,7 @@ open_one(struct opening *o, size_t i)
 	struct message *m = o->messages[i];
 	const char *why = NULL;
 
-	o->results[i] =
-	    queue_message_open(qmgr.queue, m->place, m->id, false, &m->file, &o->why[i]);
+	o->results[i] = open_checked(m, &o->why[i]);
 	if (o->results[i] == QUEUE_INCOMPLETE)
 		o->cleared[i] = queue_remove_incomplete(qmgr.queue, m->id, m->place, &why);
 	else if (o->results[i] == QUEUE_DAMAGED)
@@ -105,6 +124,8 @@ open_failed(struct opening *o, size_t i)
 static void
 opened(struct message *m)
 {
+	char what[80];
+
 	m->taken = clock_wall();
 	m->pending = m->file.pending_count;
 	for (uint32_t i = 0; i < m->file.recipient_count; i++) {
@@ -112,8 +133,9 @@ opened(struct message *m)
 		    m->file.status[i].state == QUEUE_RCPT_EXPIRED)
 			m->owed++;
 	}
-	log_info("%s: from=<%.*s>, size=%llu, nrcpt=%u (queue active)", m->id,
-	    VIEW_ARG(m->file.sender), (unsigned long long)m->file.size, m->pending);
+	snprintf(what, sizeof(what), "size=%llu, nrcpt=%u (queue active)",
+	    (unsigned long long)m->file.size, m->pending);
+	message_log_from(m, what);
 	m->step = MESSAGE_DELIVERING;
 	message_fill(m);
 }

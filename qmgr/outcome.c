@@ -12,7 +12,7 @@
 #include "proto/delivery_log.h"
 #include "qmgr/qmgr.h"
 
-#define GATHER (50 * MILLISECOND)
+#define GATHER (20 * MILLISECOND)
 
 static struct list unwritten; /* messages, the first to be written first */
 static struct task_timer *timer;

@@ -6,14 +6,20 @@
  */
 #include "qmgr/qmgr.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 
 #define FINISH_TIME            (20 * SECOND)
 #define DESCRIPTORS_FOR_OTHERS 512
+#define LOCK_NAME              "pid/qmgr.lock"
+#define LOCK_TRIES             1200
+#define LOCK_PAUSE             (50 * 1000 * 1000) /* nanoseconds */
 #define NOTICE_IDLE            4
 #define NOTICE_IDLE_TIME       (60 * SECOND)
 
@@ -21,12 +27,33 @@ struct qmgr qmgr;
 
 static struct task_timer *finish_timer;
 
+/*
+ * Whoever changes queue files holds this lock: postsuper while the system is down, qmgr
+ * otherwise.
+ */
+static void
+lock_queue(void)
+{
+	struct timespec pause = { 0, LOCK_PAUSE };
+	int tries = 0;
+	int fd = open(LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		log_fatal("open %s: %m", LOCK_NAME);
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || ++tries == LOCK_TRIES)
+			log_fatal("lock %s: %m; is postsuper running?", LOCK_NAME);
+		nanosleep(&pause, NULL);
+	}
+}
+
 void
 qmgr_prepare(void)
 {
 	const struct conf_values *v = service_values();
 	const char *why;
 
+	lock_queue();
 	qmgr.conf = service_conf();
 	qmgr.values = v;
 	qmgr.queue = queue_open(".", v->queue_sync, &why);
@@ -80,6 +107,7 @@ qmgr_wakeup(void)
 {
 	deferred_start();
 	scan_incoming();
+	scan_hold();
 	settle_stalled();
 	transport_kick_all();
 }

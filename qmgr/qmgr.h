@@ -144,6 +144,7 @@ extern struct qmgr qmgr;
 struct message *message_find(const char *id);
 struct message *message_new(const char *id, enum queue_place place);
 void message_forget(struct message *m); /* out of memory; the files are closed */
+void message_log_from(const struct message *m, const char *what);
 void message_wishes_end(struct message *m, bool succeeded);
 bool active_is_full(void);
 bool active_is_full_of_due(void);
@@ -163,6 +164,7 @@ void intake_start(void);
 
 /* ---- scan.c: incoming, for what nobody announced ---- */
 void scan_incoming(void);
+void scan_hold(void); /* for what dead writers left there; once */
 
 /* ---- resolve.c ---- */
 

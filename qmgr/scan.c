@@ -85,3 +85,36 @@ scan_incoming(void)
 	if (!running)
 		intake_retry_later();
 }
+
+/* ---- hold ---- */
+
+static void
+clear_hold(void *argument)
+{
+	struct queue_scan *scan = queue_scan_new(qmgr.queue, QUEUE_HOLD);
+	char id[QUEUE_ID_SIZE];
+	microseconds due;
+	const char *why;
+
+	(void)argument;
+	while (queue_scan_next(scan, id, &due, &why)) {
+		if (queue_remove_incomplete(qmgr.queue, id, QUEUE_HOLD, &why) == QUEUE_OK)
+			log_info("%s: removed what an interrupted writer left in hold", id);
+	}
+	queue_scan_free(&scan);
+}
+
+static void
+hold_run(void *argument)
+{
+	task_offload(clear_hold, argument);
+}
+
+void
+scan_hold(void)
+{
+	static bool done;
+
+	if (!done)
+		done = task_spawn("scan hold", hold_run, NULL);
+}

@@ -193,8 +193,9 @@ expire(struct message *m)
 		return true;
 	if (!change_states(m, true, QUEUE_RCPT_EXPIRED, m->wish == WISH_EXPIRE))
 		return false;
-	log_info("%s: from=<%.*s>, status=%s, returned to sender", m->id,
-	    VIEW_ARG(m->file.sender), forced ? "force-expired" : "expired");
+	message_log_from(m,
+	    forced ? "status=force-expired, returned to sender"
+		   : "status=expired, returned to sender");
 	m->owed += m->pending;
 	m->pending = 0;
 	return true;

@@ -318,6 +318,32 @@ def test_damaged_and_incomplete_files(queue):
     assert q.lines("sent") == []
 
 
+def test_body_that_rots_in_deferred(queue):
+    q = queue("* deferred 4.2.0 wait\n")
+    queue_id = q.inject("user@one.example")
+    poll_until(lambda: q.places(queue_id) == ["deferred"], "the message in deferred")
+    q.postern.stop()
+    with open(q.postern.queue_files()[0], "r+b") as f:
+        f.seek(256)  # behind the preamble the body begins
+        f.write(b"HELLO")
+    q.rules("")
+    q.postern.start()
+    q.postern.wait_log(rf"{queue_id}: damaged queue file in deferred: .*moved to corrupt")
+    assert q.places(queue_id) == ["corrupt"] and not q.lines("sent")
+
+
+def test_interrupted_writer_in_hold(queue):
+    q = queue()
+    q.postern.stop()
+    path = os.path.join(q.postern.queue, "hold", "4jWRfr01bXz2Y7n68qS2rd4")
+    with open(path, "wb") as f:
+        f.write(b"\0" * 70000)
+    owner = os.stat(os.path.dirname(path))
+    os.chown(path, owner.st_uid, owner.st_gid)
+    q.postern.start()
+    poll_until(lambda: not os.path.exists(path), "the rest to be removed")
+
+
 def test_commands_on_disk(queue):
     q = queue("* deferred 4.2.0 wait\n", minimal_backoff_time="300s", maximal_backoff_time="400s")
     queue_id = q.inject("user@one.example")
