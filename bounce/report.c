@@ -79,6 +79,17 @@ thread_fields(struct buf *out, const struct report *r)
 	buf_done(&references);
 }
 
+/* The external form, safe for a line of ours. */
+static void
+append_address(struct buf *out, struct view address, bool utf8)
+{
+	struct buf external = BUF_INIT(4 * ADDRESS_MAX);
+
+	address_quote(&external, address);
+	report_text(out, buf_view(&external), utf8, external.len);
+	buf_done(&external);
+}
+
 static void
 top_fields(struct buf *out, const struct report *r)
 {
@@ -88,8 +99,8 @@ top_fields(struct buf *out, const struct report *r)
 	header_build(out, "From", buf_view(&value));
 	buf_clear(&value);
 	header_build(out, "Subject", view_of(r->kind->subject));
-	address_quote(&value, r->to);
-	header_build(out, "To", buf_view(&value));
+	append_address(&value, r->to, r->utf8);
+	report_field(out, "To", buf_view(&value));
 	header_build(out, "Auto-Submitted", VIEW("auto-replied"));
 	thread_fields(out, r);
 	buf_append_str(out,
@@ -119,25 +130,19 @@ static void
 explain_recipient(struct buf *out, const struct report *r, const struct notice_recipient *n)
 {
 	struct buf line = BUF_INIT(4 * ADDRESS_MAX + 4 * REPORT_REASON);
-	struct buf address = BUF_INIT(4 * ADDRESS_MAX);
-	struct view shown = report_recipient_shown(r, n);
 
-	address_quote(&address, shown);
 	buf_append_char(&line, '<');
-	report_text(&line, buf_view(&address), r->utf8, address.len);
+	append_address(&line, report_recipient_shown(r, n), r->utf8);
 	buf_append_char(&line, '>');
 	if (r->shows_final && n->original.n && !address_eq_nocase(n->original, n->address)) {
-		buf_clear(&address);
-		address_quote(&address, n->original);
 		buf_append_str(&line, " (expanded from <");
-		report_text(&line, buf_view(&address), r->utf8, address.len);
+		append_address(&line, n->original, r->utf8);
 		buf_append_str(&line, ">)");
 	}
 	buf_append_str(&line, ": ");
 	report_reason(&line, r, n);
 	report_paragraph(out, buf_view(&line));
 	buf_append_str(out, "\r\n");
-	buf_done(&address);
 	buf_done(&line);
 }
 
@@ -186,9 +191,9 @@ original_part(struct buf *out, const struct report *r)
 	part_fields(
 	    out, buf_str(&description), types[r->original][r->utf8], r->utf8 || r->is_8bit);
 	buf_append_char(&sender, '<');
-	address_quote(&sender, r->sender);
+	append_address(&sender, r->sender, r->utf8);
 	buf_append_char(&sender, '>');
-	header_build(out, "Return-Path", buf_view(&sender));
+	report_field(out, "Return-Path", buf_view(&sender));
 	buf_done(&sender);
 	buf_done(&description);
 }

@@ -90,6 +90,8 @@ void report_end(struct report_out *o, const struct report *r);
 
 /* text.c: v as one safe line of at most max bytes. */
 void report_text(struct buf *out, struct view v, bool utf8, size_t max);
+/* A folded field, words that are too long for a line broken. */
+void report_field(struct buf *out, const char *name, struct view value);
 /* Broken into lines of about 78 columns, all but the first after four blanks; ends the line. */
 void report_paragraph(struct buf *out, struct view text);
 /* "rfc822; a@b", or what RFC 6533 has for other addresses. address is in internal form. */

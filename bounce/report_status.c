@@ -19,7 +19,7 @@ field_text(struct buf *out, const char *name, const char *type, struct view text
 
 	buf_append_str(&value, type);
 	report_text(&value, text, utf8, VALUE_MAX / 2);
-	header_build(out, name, buf_view(&value));
+	report_field(out, name, buf_view(&value));
 	buf_done(&value);
 }
 
@@ -29,7 +29,7 @@ field_address(struct buf *out, const char *name, struct view address, bool utf8)
 	struct buf value = BUF_INIT(VALUE_MAX);
 
 	report_address(&value, address, utf8);
-	header_build(out, name, buf_view(&value));
+	report_field(out, name, buf_view(&value));
 	buf_done(&value);
 }
 

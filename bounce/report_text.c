@@ -7,6 +7,7 @@
 #include "base/escape.h"
 #include "bounce/report.h"
 #include "mail/address.h"
+#include "mail/header.h"
 
 #define COLUMNS   78
 #define INDENT    "    "
@@ -32,28 +33,57 @@ whole_characters(struct view v, size_t n)
 	return n;
 }
 
+/* The next word, or as much of it as a line takes. */
+static bool
+next_piece(struct view *text, struct view *word)
+{
+	size_t n;
+
+	if (!view_next_word(text, " ", word))
+		return false;
+	n = whole_characters(*word, word->n < WORD_MAX_ ? word->n : WORD_MAX_);
+	text->p = word->p + n;
+	text->n += word->n - n;
+	word->n = n;
+	return true;
+}
+
+void
+report_field(struct buf *out, const char *name, struct view value)
+{
+	struct buf broken = BUF_INIT(value.n + value.n / 100 + 2);
+
+	while (value.n) {
+		size_t word = view_find(value, ' ');
+		size_t n = word + (word < value.n);
+
+		if (word > WORD_MAX_)
+			n = whole_characters(value, WORD_MAX_);
+		buf_append_view(&broken, view_sub(value, 0, n));
+		if (word > WORD_MAX_)
+			buf_append_char(&broken, ' ');
+		value = view_sub(value, n, value.n);
+	}
+	header_build(out, name, buf_view(&broken));
+	buf_done(&broken);
+}
+
 void
 report_paragraph(struct buf *out, struct view text)
 {
 	size_t column = 0;
 	struct view word;
 
-	while (view_next_word(&text, " ", &word)) {
-		while (word.n) {
-			size_t n =
-			    whole_characters(word, word.n < WORD_MAX_ ? word.n : WORD_MAX_);
-
-			if (column && column + 1 + n > COLUMNS) {
-				buf_append_str(out, "\r\n" INDENT);
-				column = sizeof(INDENT) - 1;
-			} else if (column) {
-				buf_append_char(out, ' ');
-				column++;
-			}
-			buf_append(out, word.p, n);
-			column += n;
-			word = view_sub(word, n, word.n);
+	while (next_piece(&text, &word)) {
+		if (column && column + 1 + word.n > COLUMNS) {
+			buf_append_str(out, "\r\n" INDENT);
+			column = sizeof(INDENT) - 1;
+		} else if (column) {
+			buf_append_char(out, ' ');
+			column++;
 		}
+		buf_append_view(out, word);
+		column += word.n;
 	}
 	buf_append_str(out, "\r\n");
 }
