@@ -145,9 +145,9 @@ master_reload(void *context)
 	environment_free(&master.environment);
 	master_set_environment();
 	master_reopen_log(NULL);
+	exchange_services(&fresh);
 	log_info("reload -- version %s, configuration %s", master.values->mail_version,
 	    master.directory);
-	exchange_services(&fresh);
 	if (!grace_timer)
 		grace_timer = task_timer_new(end_lonely, NULL);
 	task_timer_set(grace_timer, clock_deadline(ALONE_GRACE));

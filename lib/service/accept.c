@@ -127,19 +127,34 @@ service_session_idle(const struct service_connection *c, bool idle)
 }
 
 static bool
+uid_allowed(uid_t uid, bool is_ours)
+{
+	switch (service_process.service->peers) {
+	case SERVICE_PEERS_ANY:
+		return true;
+	case SERVICE_PEERS_OURS:
+		return is_ours;
+	case SERVICE_PEERS_OWNER:
+		/* Without root all services are one user. */
+		return sandbox_uid_is_owner(service_process.conf, uid) ||
+		    (is_ours && !service_process.as_root);
+	}
+	return false;
+}
+
+static bool
 peer_allowed(const struct service_connection *c)
 {
 	uid_t uid = (uid_t)-1;
+	bool is_ours;
 
 	if (c->peer.ss_family != AF_UNIX)
 		return true;
-	if (service_process.service->peers == SERVICE_PEERS_ANY)
-		return true;
-	if (service_peer_is_ours(c->fd, &uid))
+	is_ours = service_peer_is_ours(c->fd, &uid);
+	if (uid_allowed(uid, is_ours))
 		return true;
 	if (may_complain())
-		log_warn("connection from user id %ld refused: not a service of this system",
-		    (long)uid);
+		log_warn("connection from user id %ld refused", (long)uid);
 	return false;
 }
 

@@ -57,11 +57,20 @@ static const char *const user_parameters[] = {
 	"mail_user_auth",
 };
 
-static size_t
-suite_uids(const struct conf *c, unsigned uids[SUITE_USERS_MAX])
-{
-	size_t n = 0;
+static struct suite {
+	const struct conf *conf;
+	unsigned uids[SUITE_USERS_MAX];
+	size_t count;
+	bool has_owner; /* uids[0] is mail_owner's */
+} suite;
 
+/* The answers are asked for after the jail, where the user database is out of reach. */
+static void
+suite_learn(const struct conf *c)
+{
+	if (suite.conf == c)
+		return;
+	suite = (struct suite){ .conf = c };
 	for (size_t i = 0; i < ARRAY_LEN(user_parameters); i++) {
 		const char *text = conf_text(c, user_parameters[i], NULL);
 		struct buf user = BUF_INIT(256);
@@ -69,33 +78,33 @@ suite_uids(const struct conf *c, unsigned uids[SUITE_USERS_MAX])
 		struct passwd *pw;
 
 		if (text && conf_expand(c, view_of(text), &user, &why) &&
-		    (pw = getpwnam(buf_str(&user))) != NULL)
-			uids[n++] = pw->pw_uid;
+		    (pw = getpwnam(buf_str(&user))) != NULL) {
+			suite.has_owner |= i == 0;
+			suite.uids[suite.count++] = pw->pw_uid;
+		}
 		mem_free(why);
 		buf_done(&user);
 	}
-	return n;
 }
 
-/* The answer is asked for after the jail, where the user database is out of reach. */
 bool
 sandbox_uid_is_ours(const struct conf *c, unsigned uid)
 {
-	static unsigned uids[SUITE_USERS_MAX];
-	static size_t count;
-	static const struct conf *known;
-
-	if (known != c) {
-		count = suite_uids(c, uids);
-		known = c;
-	}
+	suite_learn(c);
 	if (uid == 0 || uid == geteuid())
 		return true;
-	for (size_t i = 0; i < count; i++) {
-		if (uids[i] == uid)
+	for (size_t i = 0; i < suite.count; i++) {
+		if (suite.uids[i] == uid)
 			return true;
 	}
 	return false;
+}
+
+bool
+sandbox_uid_is_owner(const struct conf *c, unsigned uid)
+{
+	suite_learn(c);
+	return uid == 0 || (suite.has_owner && uid == suite.uids[0]);
 }
 
 #ifdef __SANITIZE_ADDRESS__

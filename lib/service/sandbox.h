@@ -66,6 +66,9 @@ void sandbox_user(const struct conf *c, const char *user, struct sandbox_identit
 /* uid is root, this process's own, or one of the suite's users. */
 bool sandbox_uid_is_ours(const struct conf *c, unsigned uid);
 
+/* uid is root or mail_owner: not, for example, the user that talks to the network. */
+bool sandbox_uid_is_owner(const struct conf *c, unsigned uid);
+
 /* The steps, for tests and for local's per-recipient workers. */
 void sandbox_become(const struct sandbox_identity *identity);
 bool sandbox_landlock(const struct sandbox *s, const struct conf *c);

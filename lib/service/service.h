@@ -45,8 +45,9 @@ struct service_connection {
 
 /* Who may call a service on its UNIX sockets, judged by SO_PEERCRED at accept. */
 enum service_peers {
-	SERVICE_PEERS_OURS, /* root and the suite's own users */
-	SERVICE_PEERS_ANY,  /* everybody on this host: the handler looks at the uid itself */
+	SERVICE_PEERS_OURS,  /* root and the suite's own users */
+	SERVICE_PEERS_OWNER, /* root and mail_owner: a captured smtpd is refused */
+	SERVICE_PEERS_ANY,   /* everybody on this host: the handler looks at the uid itself */
 };
 
 struct service {

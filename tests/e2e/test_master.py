@@ -636,11 +636,12 @@ def test_strangers_are_told_apart(postern_instance):
     postern = postern_instance(master="p unix - - n - - testd\n"
                                       "any unix n - n - - testd\n"
                                       "ours unix n - n - - testd-ours\n"
+                                      "owner unix n - n - - testd-owner\n"
                                       "net unix n - n - - testd-net\n")
     libexec = postern.path("libexec")
     os.mkdir(libexec)
     for name, program in (("master", "master"), ("testd", "testd"), ("testd-ours", "testd"),
-                          ("testd-net", "testd")):
+                          ("testd-owner", "testd"), ("testd-net", "testd")):
         os.symlink(os.path.join(LIBEXEC, program), os.path.join(libexec, name))
     postern.write_config(main={"daemon_directory": libexec, "mail_user_network": "games"})
     postern.start()
@@ -651,6 +652,9 @@ def test_strangers_are_told_apart(postern_instance):
     assert ask_as("nobody", os.path.join(public, "ours")) == "closed"
     assert ask_as("daemon", os.path.join(public, "ours")) == "b'x\\n'"
     postern.wait_log(r"connection from user id 65534 refused")
+    assert ask_as("daemon", os.path.join(public, "owner")) == "b'x\\n'"
+    assert ask_as("games", os.path.join(public, "owner")) == "closed"
+    assert ask_as("nobody", os.path.join(public, "owner")) == "closed"
     # The network user is one of ours, of another user id and of the group that reaches private/.
     assert ask_as("games", os.path.join(public, "ours")) == "b'x\\n'"
     with Client(path=os.path.join(public, "net")) as client:

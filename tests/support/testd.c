@@ -19,8 +19,8 @@
  *   hold, release   takes all descriptors that can be had; gives them back
  *
  * "wakeups" tells how often the wakeup hook ran. With -o testd_fail=yes it ends before it is
- * ready. Under the name testd-ours it talks to nobody but the suite's own users, as testd-net
- * it runs as the network user.
+ * ready. Under the name testd-ours it talks to nobody but the suite's own users, as testd-owner
+ * to mail_owner; as testd-net it runs as the network user.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -268,12 +268,21 @@ wakeup(void)
 	log_info("wakeup %u", wakeups);
 }
 
+/* What a test wants to see is chosen by the name that the program is called by. */
+static enum service_peers
+peers_by_name(const char *name)
+{
+	if (strstr(name, "owner"))
+		return SERVICE_PEERS_OWNER;
+	return strstr(name, "ours") ? SERVICE_PEERS_OURS : SERVICE_PEERS_ANY;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct service testd = {
 		.name = "testd",
-		.peers = strstr(argv[0], "ours") ? SERVICE_PEERS_OURS : SERVICE_PEERS_ANY,
+		.peers = peers_by_name(argv[0]),
 		.user = strstr(argv[0], "net") ? service_network_user : NULL,
 		.pre_jail = pre_jail,
 		.session = session,
