@@ -60,6 +60,14 @@ class Smtpd:
     def wait_log(self, pattern, count=1):
         return self.instance.wait_log(pattern, count)
 
+    def settled(self):
+        """Waits until every session has said goodbye to the log; returns the log's length."""
+        def quiet():
+            log = self.log()
+            same = log.count("]: connect from ") == log.count("]: disconnect from ")
+            return len(log) if same else None
+        return poll_until(quiet, "the end of all sessions")
+
     def taken(self):
         """Envelopes of all messages taken, each with its content as "content"."""
         found = []
