@@ -108,11 +108,14 @@ class Instance:
         self.conf = os.path.join(self.dir, "etc")
         self.queue = os.path.join(self.dir, "q")
         self.data = os.path.join(self.dir, "data")
+        self.mail = os.path.join(self.dir, "mail")  # of mailboxes
         self.log_path = os.path.join(self.dir, "log")
         self.stderr_path = os.path.join(self.dir, "stderr")
         self.ports = {name: free_port() for name in ("smtp", *ports)}
         os.mkdir(self.conf, 0o755)
         os.mkdir(self.queue, 0o755)
+        os.mkdir(self.mail)
+        os.chmod(self.mail, 0o1777)
         open(self.log_path, "w").close()
         open(self.stderr_path, "w").close()
         self.parameters = self._defaults()
@@ -145,6 +148,7 @@ class Instance:
             "inet_interfaces": "127.0.0.1",
             "inet_protocols": "ipv4",
             "mynetworks": "127.0.0.0/8",
+            "mail_spool_directory": self.mail,
             "alias_maps": "",
             "alias_database": "",
         }
