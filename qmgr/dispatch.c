@@ -30,6 +30,7 @@ enum talk {
 	TALK_DONE,
 	TALK_IDLE_CLOSED, /* a kept connection, before any answer */
 	TALK_BROKEN,
+	TALK_NOT_THERE,
 	TALK_CANCELLED,
 };
 
@@ -225,13 +226,16 @@ ask(struct worker *w, struct delivery *d)
 
 	do {
 		if (!connect_agent(w))
-			return task_is_cancelled() ? TALK_CANCELLED : TALK_BROKEN;
+			return task_is_cancelled() ? TALK_CANCELLED : TALK_NOT_THERE;
 		talk = converse(w, d);
 		if (talk == TALK_DONE)
 			w->reused = true;
 		else
 			ipc_free(&w->agent);
 	} while (talk == TALK_IDLE_CLOSED);
+	/* When everything stops, so do agents: that says nothing about them. */
+	if (talk == TALK_BROKEN && qmgr.finishing)
+		return TALK_CANCELLED;
 	if (talk == TALK_BROKEN)
 		transport_suspend(w->transport, "mail transport unavailable");
 	return talk;

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order in which entries are selected, limits, suspension. No agent is there. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "qmgr/qmgr.h"
+
+static struct conf *conf;
+static struct message *message;
+
+static struct entry *
+entry_to(const char *transport, const char *key)
+{
+	const char *why = NULL;
+	struct transport *t = transport_named(view_of(transport), &why);
+	struct entry *e = NEW(struct entry);
+
+	list_init(&e->link);
+	list_append(&message->entries, &e->of_message);
+	e->message = message;
+	e->destination = transport_destination(t, view_of(key));
+	transport_add(t, e);
+	return e;
+}
+
+static struct transport *
+the(const char *name)
+{
+	const char *why = NULL;
+
+	return transport_named(view_of(name), &why);
+}
+
+static void
+finish(struct entry *e)
+{
+	transport_finished(e->destination->transport, e->destination);
+	entry_free(e);
+}
+
+static void
+destinations_take_turns(void **state)
+{
+	static const char *const keys[] = { "a", "a", "a", "b", "c", "c" };
+	static const char order[] = "abcaca";
+	struct transport *t = the("smtp");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		entry_to("smtp", keys[i]);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		struct entry *e = transport_select(t);
+
+		assert_non_null(e);
+		assert_int_equal(e->destination->key[0], order[i]);
+		finish(e);
+	}
+	assert_null(transport_select(t));
+	assert_int_equal(hash_count(t->destinations), 0);
+}
+
+static void
+concurrency_of_a_destination(void **state)
+{
+	struct transport *t = the("slow");
+	struct entry *running[3];
+
+	(void)state;
+	assert_int_equal(t->limits.initial, 2);
+	assert_int_equal(t->limits.most, 3);
+	for (int i = 0; i < 5; i++)
+		entry_to("slow", "a");
+	running[0] = transport_select(t);
+	running[1] = transport_select(t);
+	assert_non_null(running[1]);
+	assert_null(transport_select(t)); /* two at a time to begin with */
+	destination_succeeded(running[0]->destination, &t->limits);
+	finish(running[0]);
+	running[0] = transport_select(t);
+	running[2] = transport_select(t); /* now three */
+	assert_non_null(running[2]);
+	assert_null(transport_select(t));
+	destination_succeeded(running[0]->destination, &t->limits);
+	finish(running[0]);
+	running[0] = transport_select(t); /* and never more */
+	assert_non_null(running[0]);
+	assert_null(transport_select(t));
+	for (int i = 0; i < 3; i++)
+		finish(running[i]);
+	assert_int_equal(hash_count(t->destinations), 0);
+}
+
+static void
+withdrawn_entries(void **state)
+{
+	struct transport *t = the("smtp");
+	struct entry *a = entry_to("smtp", "a"), *b = entry_to("smtp", "a"), *e;
+
+	(void)state;
+	transport_withdraw(a);
+	entry_free(a);
+	e = transport_select(t);
+	assert_ptr_equal(e, b);
+	finish(e);
+	a = entry_to("smtp", "a");
+	transport_withdraw(a);
+	entry_free(a);
+	assert_null(transport_select(t));
+	assert_int_equal(hash_count(t->destinations), 0);
+}
+
+static void
+suspended_destination(void **state)
+{
+	struct transport *t = the("smtp");
+	struct entry *running, *e;
+	struct destination *d;
+
+	(void)state;
+	entry_to("smtp", "dead");
+	entry_to("smtp", "dead");
+	running = transport_select(t);
+	d = running->destination;
+	transport_destination_suspend(t, d, VIEW("4.4.1"), VIEW("refused"));
+	assert_null(transport_select(t)); /* what waited has been deferred */
+	assert_int_equal(d->waiting, 0);
+	finish(running);
+	assert_ptr_equal(transport_destination(t, VIEW("dead")), d);
+	assert_true(transport_destination_is_dead(t, d));
+	entry_to("smtp", "alive");
+	e = transport_select(t);
+	assert_string_equal(e->destination->key, "alive");
+	finish(e);
+	transport_revive_all();
+	assert_false(transport_destination_is_dead(t, d));
+	assert_int_equal(t->dead_count, 0);
+	entry_to("smtp", "dead");
+	finish(transport_select(t));
+	assert_int_equal(hash_count(t->destinations), 0);
+}
+
+static void
+suspended_transport(void **state)
+{
+	struct transport *t = the("gone");
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		entry_to("gone", "a");
+		entry_to("gone", "b");
+	}
+	transport_suspend(t, "mail transport unavailable");
+	assert_true(transport_is_dead(t));
+	assert_string_equal(t->suspension.dsn, "4.3.0");
+	assert_true(list_is_empty(&message->entries));
+	assert_int_equal(hash_count(t->destinations), 0);
+	t->dead_until = clock_now() - 1;
+	assert_false(transport_is_dead(t));
+}
+
+static void
+names(void **state)
+{
+	static const char *const bad[] = { "", "../public/cleanup", "a/b", ".hidden" };
+	const char *why = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_null(transport_named(view_of(bad[i]), &why));
+		assert_non_null(why);
+	}
+	assert_true(the("uucp")->is_deferred);
+	assert_false(the("smtp")->is_deferred);
+	assert_int_equal(the("local")->recipient_limit, 1);
+	assert_int_equal(the("local")->limits.most, 2);
+	assert_int_equal(the("smtp")->recipient_limit, 50);
+}
+
+static int
+set_up(void **state)
+{
+	char *why = NULL;
+
+	(void)state;
+	task_init();
+	conf = conf_open_text("main.cf",
+	    VIEW("myhostname = mail.example.test\ndefer_transports = uucp, fax\n"
+		 "slow_initial_destination_concurrency = 2\n"
+		 "slow_destination_concurrency_limit = 3\n"),
+	    true, &why);
+	assert_non_null(conf);
+	assert_true(conf_evaluate(conf, &why));
+	qmgr.conf = conf;
+	qmgr.values = conf_values_of(conf);
+	qmgr.transports = hash_new();
+	qmgr.active = hash_new();
+	intake_start();
+	outcome_start();
+	message = message_new("4jWRfr01bXz2Y7n68qS2rd4", QUEUE_INCOMING);
+	message->filling = true; /* nothing is to happen to it */
+	return 0;
+}
+
+/* The workers that were started find nothing to do. */
+static int
+tear_down(void **state)
+{
+	(void)state;
+	task_run();
+	message_forget(message);
+	task_done();
+	conf_free(&conf);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(destinations_take_turns),
+		cmocka_unit_test(concurrency_of_a_destination),
+		cmocka_unit_test(withdrawn_entries),
+		cmocka_unit_test(suspended_destination),
+		cmocka_unit_test(suspended_transport),
+		cmocka_unit_test(names),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
