@@ -122,11 +122,22 @@ directory_step(int fd, const char *name)
 	return next;
 }
 
-/* Makes the Maildir with the directories above it and its three parts. */
+static bool
+parts_create(int maildir_fd)
+{
+	static const char *const parts[] = { "tmp", "new", "cur" };
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (mkdirat(maildir_fd, parts[i], 0700) < 0 && errno != EEXIST)
+			return false;
+	fsync(maildir_fd);
+	return true;
+}
+
+/* Makes the Maildir's own directory and those above it. */
 static int
 maildir_create(int root_fd, struct view path)
 {
-	static const char *const parts[] = { "tmp", "new", "cur" };
 	struct view name;
 	int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -136,17 +147,6 @@ maildir_create(int root_fd, struct view path)
 		fd = directory_step(fd, text);
 		mem_free(text);
 	}
-	for (size_t i = 0; fd >= 0 && i < ARRAY_LEN(parts); i++) {
-		if (mkdirat(fd, parts[i], 0700) < 0 && errno != EEXIST) {
-			int error = errno;
-
-			close(fd);
-			errno = error;
-			return -1;
-		}
-	}
-	if (fd >= 0)
-		fsync(fd);
 	return fd;
 }
 
@@ -248,16 +248,32 @@ file_deliver(struct deliver_file *d, int tmp_fd, int new_fd)
 	deliver_fail(d, DELIVER_SENT, "2.0.0", "delivered to maildir");
 }
 
+/* False with errno when tmp or new cannot be opened. */
+static bool
+parts_open(int maildir_fd, int *tmp_fd, int *new_fd)
+{
+	*tmp_fd = part_open(maildir_fd, "tmp");
+	if (*tmp_fd < 0)
+		return false;
+	*new_fd = part_open(maildir_fd, "new");
+	return *new_fd >= 0;
+}
+
 static void
 parts_deliver(struct deliver_file *d, int maildir_fd, const char *path)
 {
-	int tmp_fd = part_open(maildir_fd, "tmp");
-	int new_fd = tmp_fd >= 0 ? part_open(maildir_fd, "new") : -1;
+	int tmp_fd = -1, new_fd = -1;
+	bool open = parts_open(maildir_fd, &tmp_fd, &new_fd);
 
-	if (new_fd < 0)
-		deliver_fail_errno(d, "open maildir", path, errno);
-	else
+	/* Another delivery may be making them at this moment. */
+	if (!open && errno == ENOENT && parts_create(maildir_fd)) {
+		file_close(&tmp_fd);
+		open = parts_open(maildir_fd, &tmp_fd, &new_fd);
+	}
+	if (open)
 		file_deliver(d, tmp_fd, new_fd);
+	else
+		deliver_fail_errno(d, "open maildir", path, errno);
 	file_close(&tmp_fd);
 	file_close(&new_fd);
 }
