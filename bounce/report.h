@@ -94,8 +94,8 @@ void report_text(struct buf *out, struct view v, bool utf8, size_t max);
 void report_field(struct buf *out, const char *name, struct view value);
 /* Broken into lines of about 78 columns, all but the first after four blanks; ends the line. */
 void report_paragraph(struct buf *out, struct view text);
-/* "rfc822; a@b", or what RFC 6533 has for other addresses. address is in internal form. */
-void report_address(struct buf *out, struct view address, bool utf8);
+/* "rfc822;a@b", or what RFC 6533 has for other addresses. address is in internal form. */
+void report_address(struct buf *out, struct view address, const char *separator, bool utf8);
 
 /*
  * recipient.c: the address that the reader of the report knows, and a reason that does not name

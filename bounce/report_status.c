@@ -24,11 +24,12 @@ field_text(struct buf *out, const char *name, const char *type, struct view text
 }
 
 static void
-field_address(struct buf *out, const char *name, struct view address, bool utf8)
+field_address(
+    struct buf *out, const char *name, struct view address, const char *separator, bool utf8)
 {
 	struct buf value = BUF_INIT(VALUE_MAX);
 
-	report_address(&value, address, utf8);
+	report_address(&value, address, separator, utf8);
 	report_field(out, name, buf_view(&value));
 	buf_done(&value);
 }
@@ -65,7 +66,7 @@ report_message_fields(struct buf *out, const struct report *r)
 		field_text(out, "Original-Envelope-Id", "", r->envelope_id, r->utf8);
 	field_text(out, queue_id, "", r->queue_id, false);
 	if (r->sender.n)
-		field_address(out, sender, r->sender, r->utf8);
+		field_address(out, sender, r->sender, "; ", r->utf8);
 	if (r->arrival)
 		field_date(out, "Arrival-Date", r->arrival);
 	mem_free(queue_id);
@@ -80,9 +81,9 @@ original_recipient(struct buf *out, const struct report *r, const struct notice_
 	struct view address = view_sub(n->dsn_orcpt, semicolon + 1, SIZE_MAX);
 
 	if (semicolon == n->dsn_orcpt.n && n->original.n)
-		field_address(out, "Original-Recipient", n->original, r->utf8);
+		field_address(out, "Original-Recipient", n->original, ";", r->utf8);
 	else if (view_eq_nocase(view_sub(n->dsn_orcpt, 0, semicolon), VIEW("utf-8")))
-		field_address(out, "Original-Recipient", address, r->utf8);
+		field_address(out, "Original-Recipient", address, ";", r->utf8);
 	else if (n->dsn_orcpt.n)
 		field_text(out, "Original-Recipient", "", n->dsn_orcpt, r->utf8);
 }
@@ -153,7 +154,7 @@ void
 report_recipient_fields(
     struct buf *out, const struct report *r, const struct notice_recipient *n)
 {
-	field_address(out, "Final-Recipient", report_recipient_shown(r, n), r->utf8);
+	field_address(out, "Final-Recipient", report_recipient_shown(r, n), "; ", r->utf8);
 	original_recipient(out, r, n);
 	field_text(out, "Action", "", n->action, false);
 	field_text(out, "Status", "",

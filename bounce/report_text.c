@@ -105,12 +105,13 @@ append_unicode_text(struct buf *out, struct view v)
 }
 
 void
-report_address(struct buf *out, struct view address, bool utf8)
+report_address(struct buf *out, struct view address, const char *separator, bool utf8)
 {
 	struct buf external = BUF_INIT(4 * ADDRESS_MAX);
 
 	address_quote(&external, address);
-	buf_append_str(out, ascii_is_all(buf_view(&external)) ? "rfc822; " : "utf-8; ");
+	buf_append_str(out, ascii_is_all(buf_view(&external)) ? "rfc822" : "utf-8");
+	buf_append_str(out, separator);
 	if (utf8 || ascii_is_all(buf_view(&external)))
 		report_text(out, buf_view(&external), utf8, external.len);
 	else

@@ -148,7 +148,7 @@ whole_report(void **state)
 				   "Arrival-Date: Tue, 14 Nov 2023 22:13:20 +0000 (UTC)\r\n"
 				   "\r\n"
 				   "Final-Recipient: rfc822; nosuch@example.org\r\n"
-				   "Original-Recipient: rfc822; nosuch@example.org\r\n"
+				   "Original-Recipient: rfc822;nosuch@example.org\r\n"
 				   "Action: failed\r\n"
 				   "Status: 5.1.1\r\n"
 				   "Diagnostic-Code: X-Postfix; unknown user: \"nosuch\"\r\n"
@@ -305,15 +305,15 @@ original_recipients(void **state)
 		{ "rfc822;one@example.org", "two@example.org", false,
 		    "Original-Recipient: rfc822;one@example.org\r\n" },
 		{ "", "two@example.org", false,
-		    "Original-Recipient: rfc822; two@example.org\r\n" },
+		    "Original-Recipient: rfc822;two@example.org\r\n" },
 		{ "", "a  b@example.org", false,
-		    "Original-Recipient: rfc822; \"a  b\"@example.org\r\n" },
+		    "Original-Recipient: rfc822;\"a  b\"@example.org\r\n" },
 		{ "x400;/c=fi/", "two@example.org", false,
 		    "Original-Recipient: x400;/c=fi/\r\n" },
 		{ "utf-8;\xc3\xa9@example.org", "", true,
-		    "Original-Recipient: utf-8; \xc3\xa9@example.org\r\n" },
+		    "Original-Recipient: utf-8;\xc3\xa9@example.org\r\n" },
 		{ "utf-8;\xc3\xa9@example.org", "", false,
-		    "Original-Recipient: utf-8; \\x{E9}@example.org\r\n" },
+		    "Original-Recipient: utf-8;\\x{E9}@example.org\r\n" },
 		{ "rfc822;a\r\nAction: delivered", "", false,
 		    "Original-Recipient: rfc822;a??Action: delivered\r\n" },
 	};
@@ -367,7 +367,7 @@ forwarding_is_private(void **state)
 	r.shows_final = true;
 	text = report_print(&r);
 	assert_non_null(strstr(text, "\r\nFinal-Recipient: rfc822; secret@home.example\r\n"));
-	assert_non_null(strstr(text, "\r\nOriginal-Recipient: rfc822; public@example.org\r\n"));
+	assert_non_null(strstr(text, "\r\nOriginal-Recipient: rfc822;public@example.org\r\n"));
 	assert_non_null(
 	    strstr(text, "\r\n<secret@home.example> (expanded from <public@example.org>):"));
 	mem_free(text);
