@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from postern import LIBEXEC, poll_until
+from postern import LIBEXEC, can_be_another_user, poll_until
 
 SERVICES = """
 cleanup unix n - n -  0 cleanup
@@ -367,6 +367,40 @@ def test_commands_on_disk(queue):
     q.rules("")
     assert q.command("flush-id", last) == "done"
     q.wait_empty()
+
+
+def test_deferred_transport_is_for_flushes(queue):
+    q = queue(defer_transports="fake")
+    queue_id = q.inject("user@one.example")
+    q.postern.wait_log(rf"{queue_id}: to=<user@one.example>, .*dsn=4.3.2, status=deferred "
+                       r"\(deferred transport\)", 2)
+    assert q.command("flush") == "done"
+    q.wait_empty()
+    assert len(q.lines("sent")) == 1
+
+
+@pytest.mark.skipif(not can_be_another_user(), reason="needs root to be another user")
+@pytest.mark.parametrize("users,may_flush", [(None, True), ("", False)])
+def test_who_may_command(queue, users, may_flush):
+    q = queue("* deferred 4.2.0 wait\n", minimal_backoff_time="300s", maximal_backoff_time="400s",
+              authorized_flush_users=users)
+    queue_id = q.inject("user@one.example")
+    poll_until(lambda: q.places(queue_id) == ["deferred"], "the message in deferred")
+    stranger = ["--reuid=65534", "--regid=65534", "--clear-groups",
+                os.path.join(LIBEXEC, "queuectl"), q.postern.queue]
+
+    def ask(*words):
+        return subprocess.run(["setpriv", *stranger, *words], capture_output=True, text=True,
+                              timeout=60).stdout.strip()
+
+    for verb in ("hold", "release", "delete", "requeue", "expire"):
+        assert ask(verb, queue_id) == "not-allowed", verb
+    assert q.places(queue_id) == ["deferred"]
+    assert ask("flush") == ("done" if may_flush else "not-allowed")
+    if may_flush:
+        q.wait("deferred", 2)
+    ask("arrived", queue_id)  # not for strangers either
+    q.postern.wait_log(r"bad request from user id 65534")
 
 
 def test_expire_command(queue):
