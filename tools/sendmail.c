@@ -3,8 +3,7 @@
  * sendmail, and mailq: the commands that programs have called for forty years, with Postfix's
  * options and exit codes. It runs with the rights of whoever calls it and no others: nothing
  * here is set-uid or set-gid, so an own configuration (-C, MAIL_CONFIG) or a hostile
- * environment gains nobody anything. The message is read to its end before anything is
- * submitted, so a slow writer holds up only itself.
+ * environment gains nobody anything.
  *
  * -bs, -bp, -bi, -bd and -q are other programs of the suite, which this one becomes.
  */
@@ -23,12 +22,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "mail/local_text.h"
 #include "service/logging.h"
 
-#define READ_SIZE    65536
-#define CONTENT_MAX  ((size_t)1 << 40) /* message_size_limit = 0 */
-#define OPTIONS      "+A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx"
+#define OPTIONS "+A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx"
 
 enum mode {
 	MODE_DELIVER,
@@ -311,50 +307,6 @@ become_other(const struct sendmail *s, const struct request *r)
 	case MODE_DELIVER:
 		break;
 	}
-}
-
-/* ---- the message ---- */
-
-static enum local_text_cr
-cr_rule(const struct sendmail *s)
-{
-	const char *rule = s->values->sendmail_fix_line_endings;
-
-	if (strcmp(rule, "strict") == 0)
-		return LOCAL_TEXT_CR_STRICT;
-	if (strcmp(rule, "never") == 0)
-		return LOCAL_TEXT_CR_NEVER;
-	if (strcmp(rule, "always") != 0)
-		sendmail_fatal(
-		    s, EX_USAGE, "invalid sendmail_fix_line_endings value: %s", rule);
-	return LOCAL_TEXT_CR_ALWAYS;
-}
-
-static void
-content_read(struct sendmail *s)
-{
-	char *piece = mem_alloc(READ_SIZE);
-	struct local_text text;
-	ssize_t n;
-
-	buf_init(&s->content,
-	    s->values->message_size_limit > 0 ? (size_t)s->values->message_size_limit
-					      : CONTENT_MAX);
-	local_text_init(&text, cr_rule(s), !s->keep_dots);
-	while (!text.done && (n = read(STDIN_FILENO, piece, READ_SIZE)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			sendmail_fatal(
-			    s, EX_DATAERR, "error reading input: %s", strerror(errno));
-		local_text_feed(&text, (struct view){ piece, (size_t)n }, &s->content);
-		if (s->content.overflow)
-			break;
-	}
-	local_text_end(&text, &s->content);
-	if (s->content.overflow)
-		sendmail_fatal(s, EX_UNAVAILABLE, "message file too big");
-	mem_free(piece);
 }
 
 static void

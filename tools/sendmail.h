@@ -46,6 +46,9 @@ void envelope_notify(struct sendmail *s, const char *text);
 void envelope_return(struct sendmail *s, const char *text);
 void envelope_id(struct sendmail *s, const char *text);
 
+/* sendmail_content.c */
+void content_read(struct sendmail *s);
+
 /* sendmail_submit.c: to pickup, or else into maildrop/. Returns the exit code. */
 int sendmail_submit(struct sendmail *s);
 
