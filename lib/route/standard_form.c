@@ -23,7 +23,8 @@ route_standard_form(const struct conf_values *v, struct view address, struct buf
 			return;
 		domain = view_of(v->myorigin);
 	}
-	if (domain.n > 1 && domain.p[domain.n - 1] == '.')
+	/* One dot means "complete name"; two are a malformed domain and stay one. */
+	if (domain.n > 1 && domain.p[domain.n - 1] == '.' && domain.p[domain.n - 2] != '.')
 		domain.n--;
 	buf_append_char(out, '@');
 	buf_append_view(out, domain);

@@ -118,7 +118,7 @@ standard_form(void **state)
 		{ "append_dot_mydomain = yes\n", "user@host.net", "user@host.net" },
 		{ "append_dot_mydomain = yes\n", "user@[192.0.2.1]", "user@[192.0.2.1]" },
 		{ "", "user@host.net.", "user@host.net" },
-		{ "", "user@host.net..", "user@host.net." },
+		{ "", "user@host.net..", "user@host.net.." },
 		{ "", "user@", "user@" },
 		{ "", "site!user", "site!user@mail.example.org" },
 		{ "", "user%site", "user%site@mail.example.org" },

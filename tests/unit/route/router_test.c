@@ -298,6 +298,8 @@ raw_addresses(void **state)
 		{ VIEW("v@local.example\0"), ROUTE_ERROR, "" },
 		{ VIEW("v\r\nRCPT TO:<x@victim.example>@local.example"), ROUTE_ERROR, "" },
 		{ VIEW("v@local.example\n"), ROUTE_ERROR, "" },
+		{ VIEW("v@local.example.."), ROUTE_ERROR, "" },
+		{ VIEW("v@relay.example.."), ROUTE_ERROR, "" },
 		{ VIEW("v@"), ROUTE_ERROR, "" },
 		{ VIEW("@"), ROUTE_ERROR, "" },
 		{ VIEW("@local.example"), ROUTE_ERROR, "" },
