@@ -14,7 +14,8 @@
 #include "route/route.h"
 #include "service/service.h"
 
-#define BOUNCE_RECIPIENTS_MAX 100000 /* of one notice */
+#define BOUNCE_RECIPIENTS_MAX 100000         /* of one notice */
+#define BOUNCE_TIME           (240 * SECOND) /* less than qmgr waits for an answer */
 
 /* What all notices share. Set before the jail. */
 struct bounce {
@@ -29,7 +30,8 @@ struct notice {
 	struct notice_request request; /* text in the arena; owns the descriptor */
 	struct notice_recipient *recipients;
 	size_t count, cap;
-	struct view header; /* of the original, read when needed; in the arena */
+	nanoseconds deadline; /* of all that is submitted for it */
+	struct view header;   /* of the original, read when needed; in the arena */
 };
 
 /* session.c: one connection from qmgr, notice after notice. */

@@ -82,6 +82,7 @@ answer(struct ipc *qmgr, struct notice *n)
 {
 	struct notice_status status;
 
+	n->deadline = clock_deadline(BOUNCE_TIME);
 	notice_run(n, &status);
 	return ipc_send(qmgr, &notice_status_message, &status, frame_deadline()) == IPC_OK &&
 	    ipc_flush(qmgr, frame_deadline()) == IPC_OK;

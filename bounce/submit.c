@@ -8,11 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "bounce/bounce.h"
 #include "proto/submit.h"
-
-#define SUBMIT_TIME (240 * SECOND) /* less than qmgr waits for an answer */
 
 struct channel {
 	struct ipc *cleanup;
@@ -92,7 +89,7 @@ is_accepted(struct submission *s, const struct submit_status *status, const char
 bool
 submit(struct submission *s, const char **why)
 {
-	struct channel c = { .deadline = clock_deadline(SUBMIT_TIME) };
+	struct channel c = { .deadline = s->notice->deadline };
 	struct submit_status status;
 	bool reused = true;
 
