@@ -26,7 +26,8 @@ struct content {
 	struct buf out;      /* decoded, not yet sent */
 	struct ipc *cleanup; /* NULL until something was sent */
 	bool is_bdat;
-	bool failed; /* cleanup is gone: the rest is read and forgotten */
+	bool failed;      /* cleanup is gone: the rest is read and forgotten */
+	bool answer_lost; /* cleanup had all of it and did not answer */
 	bool too_big;
 	uint64_t size;     /* decoded */
 	uint64_t received; /* from the client */
@@ -340,10 +341,14 @@ cleanup_ask(struct session *s, struct content *c, struct submit_status *status)
 			break;
 		if ((!is_whole ||
 			send_envelope(s, s->transaction, c->cleanup, deadline) == IPC_OK) &&
-		    send_collected(c, deadline) == IPC_OK &&
-		    ipc_send(c->cleanup, &submit_end_message, &end, deadline) == IPC_OK &&
-		    ipc_expect(c->cleanup, &submit_status_message, status, deadline) == IPC_OK)
-			return true;
+		    send_collected(c, deadline) == IPC_OK) {
+			if (ipc_send(c->cleanup, &submit_end_message, &end, deadline) ==
+				IPC_OK &&
+			    ipc_expect(c->cleanup, &submit_status_message, status, deadline) ==
+				IPC_OK)
+				return true;
+			c->answer_lost = true;
+		}
 		ipc_free(&c->cleanup);
 		if (!is_whole || !reused)
 			break;
@@ -395,6 +400,20 @@ answer_refused(struct session *s, const struct submit_status *status)
 		    VIEW_ARG(status->text));
 	else
 		reply(s, "%d %s %s", verdicts[i].code, verdicts[i].dsn, verdicts[i].text);
+	return REFUSED;
+}
+
+/*
+ * All of the message was handed over, and cleanup went away without a word: it may be on disk.
+ * A refusal would be a lie if it is, so the session ends, and the client tries again as after
+ * any lost connection.
+ */
+static enum outcome
+answer_unknown(struct session *s)
+{
+	reply(s, "421 4.3.0 %s Error: lost the queue while it took the message",
+	    server.v->myhostname);
+	s->closing = true;
 	return REFUSED;
 }
 
@@ -451,6 +470,8 @@ content_submit(struct session *s, struct transaction *t, bool is_bdat)
 	s->deadline = clock_deadline(server.v->smtpd_timeout);
 	if (answered && (status.result == SUBMIT_OK || status.result == SUBMIT_DISCARD))
 		return answer_taken(s, t, is_bdat);
+	if (c->answer_lost)
+		return answer_unknown(s);
 	return answer_refused(s, &status);
 }
 

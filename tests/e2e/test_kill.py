@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients hand in numbered messages while processes of every kind are killed. Afterwards each
+message that was answered with 250 is in a mailbox, in the queue, or was returned, whole; none that
+was refused is anywhere. Twice is allowed, and counted.
+
+POSTERN_KILL_SECONDS says for how long (default 45); POSTERN_KILL_SEED makes a run again."""
+
+import collections
+import glob
+import hashlib
+import os
+import random
+import re
+import signal
+import smtplib
+import threading
+import time
+
+from mailboxes import READERS, mailbox, receiving
+from postern import poll_until
+
+SECONDS = float(os.environ.get("POSTERN_KILL_SECONDS", "45"))
+CLIENTS = 4
+NUMBER = re.compile(rb"^X-Number: (\d+) ([0-9a-f]{64})$", re.M)
+
+# Retries come soon, so that what was interrupted ends within the test.
+QUICK = {"minimal_backoff_time": "1s", "maximal_backoff_time": "2s", "queue_run_delay": "1s",
+         "transport_retry_time": "1s", "service_throttle_time": "2s",
+         "smtpd_client_connection_count_limit": "0"}
+
+
+class Ledger:
+    """What the clients were told. "unknown": no answer came, or 421, to the end of the data."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.next = 0
+        self.told = {}  # number: (outcome, reader or None when it must come back)
+
+    def number(self):
+        with self.lock:
+            self.next += 1
+            return self.next
+
+    def note(self, number, outcome, recipient):
+        with self.lock:
+            self.told[number] = (outcome, recipient)
+
+    def count(self):
+        with self.lock:
+            return collections.Counter(outcome for outcome, _ in self.told.values())
+
+
+def content(number, rng):
+    lines = [bytes(rng.choices(b"abcdefghijklmnop .", k=rng.randrange(70)))
+             for _ in range(rng.choice([1, 20, 200, 3000]))]
+    text = b"".join(line + b"\r\n" for line in lines)
+    digest = hashlib.sha256(text.replace(b"\r\n", b"\n")).hexdigest()
+    return (b"From: sender@example.test\r\nTo: you@example.test\r\nSubject: numbered\r\n"
+            b"Date: Fri, 20 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%d@example.test>\r\n"
+            b"X-Number: %d %s\r\n\r\n" % (number, number, digest.encode()) + text)
+
+
+def hand_in(client, number, recipient, rng):
+    """What became of one message: ok, refused or unknown."""
+    for step in (lambda: client.mail("news@example.test"), lambda: client.rcpt(recipient),
+                 lambda: client.docmd("DATA")):
+        try:
+            code = step()[0]
+        except (smtplib.SMTPException, OSError):
+            return "refused"  # nothing was handed over yet
+        if code >= 400:
+            client.rset()
+            return "refused"
+    quoted = smtplib._quote_periods(content(number, rng))
+    try:
+        client.send(quoted + b".\r\n")
+        code = client.getreply()[0]
+    except (smtplib.SMTPException, OSError):
+        return "unknown"
+    if code == 250:
+        return "ok"
+    return "unknown" if code == 421 else "refused"
+
+
+def client_run(postern, ledger, end, seed):
+    rng = random.Random(seed)
+    while time.monotonic() < end:
+        try:
+            with smtplib.SMTP("127.0.0.1", postern.port(), timeout=20) as client:
+                client.ehlo("client.example.test")
+                for _ in range(rng.randrange(1, 20)):
+                    reader = rng.choice(READERS + ["ghost"])
+                    number = ledger.number()
+                    ledger.note(number, "unknown", reader)
+                    outcome = hand_in(client, number, reader + "@example.test", rng)
+                    ledger.note(number, outcome, reader)
+                    if outcome == "unknown" or time.monotonic() > end:
+                        break
+        except (smtplib.SMTPException, OSError):
+            time.sleep(0.05)  # nobody listens while master is away
+
+
+def family(pid):
+    found = [pid]
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        try:
+            with open(path, encoding="ascii") as f:
+                for child in f.read().split():
+                    found += family(int(child))
+        except OSError:
+            pass
+    return found
+
+
+def process_name(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+            return f.read().strip()
+    except OSError:
+        return ""
+
+
+def killer_run(postern, end, rng, killed):
+    while time.monotonic() < end:
+        time.sleep(rng.uniform(0.02, 0.4))
+        try:
+            master = postern.master_pid()
+        except (OSError, IndexError, ValueError):
+            continue
+        pids = family(master)
+        by_name = collections.defaultdict(list)
+        for pid in pids:
+            by_name[process_name(pid)].append(pid)
+        by_name.pop("", None)
+        if not by_name:
+            continue
+        name = rng.choice(sorted(by_name))
+        if name == "master" and rng.random() > 0.3:
+            continue
+        victim = rng.choice(by_name[name])
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        killed[name] += 1
+        if victim == master:
+            poll_until(lambda: not os.path.exists(f"/proc/{master}"), "master to be gone")
+            restart(postern)
+
+
+def restart(postern):
+    def attempt():
+        return postern.run("postern", "start", check=False).returncode == 0 or \
+            postern.is_running()
+
+    poll_until(attempt, "a restart of the killed master", interval=0.2)
+    postern.note_processes()
+
+
+def messages(postern):
+    found = []
+    for reader in READERS:
+        found += [(reader, m) for m in postern.maildir(mailbox(postern, reader))]
+    return found
+
+
+def account(postern):
+    """Counter of numbers found in mailboxes, and of numbers that came back in notices."""
+    delivered, returned = collections.Counter(), collections.Counter()
+    for reader, message in messages(postern):
+        head, _, text = message.partition(b"\n\n")
+        match = NUMBER.search(head)
+        if match:
+            assert hashlib.sha256(text).hexdigest() == match.group(2).decode(), \
+                f"message {match.group(1)} arrived damaged for {reader}"
+            delivered[int(match.group(1))] += 1
+            continue
+        for inner in NUMBER.finditer(text):
+            returned[int(inner.group(1))] += 1
+    return delivered, returned
+
+
+def test_nothing_is_lost(postern_instance):
+    seed = int(os.environ.get("POSTERN_KILL_SEED", str(random.randrange(10**6))))
+    print("seed", seed)
+    postern = receiving(postern_instance, crashes=True, start=False, **QUICK)
+    postern.write("aliases", "ghost: no-such-user-here\n")
+    postern.write_config(main={"alias_maps": f"lmdb:{postern.conf}/aliases",
+                               "alias_database": f"lmdb:{postern.conf}/aliases"})
+    postern.run("newaliases")
+    postern.start()
+    ledger, killed, rng = Ledger(), collections.Counter(), random.Random(seed)
+    end = time.monotonic() + SECONDS
+    clients = [threading.Thread(target=client_run, args=(postern, ledger, end, seed + i))
+               for i in range(CLIENTS)]
+    for thread in clients:
+        thread.start()
+    killer_run(postern, end, rng, killed)
+    for thread in clients:
+        thread.join()
+    restart(postern)
+    postern.wait_queue_empty(deadline=90)
+
+    delivered, returned = account(postern)
+    told = ledger.count()
+    twice = sum(1 for n in delivered.values() if n > 1) + \
+        sum(1 for n in returned.values() if n > 1)
+    print(f"told {dict(told)}, killed {dict(killed)}, twice {twice}")
+    assert told["ok"] > 50, "too few messages were accepted for the test to mean anything"
+    assert sum(killed.values()) > SECONDS / 2, "too few processes were killed"
+    for number, (outcome, reader) in sorted(ledger.told.items()):
+        if outcome == "ok" and reader == "ghost":
+            assert returned[number], f"message {number} was accepted and did not come back"
+        elif outcome == "ok":
+            assert delivered[number], f"message {number} was accepted and is lost"
+        elif outcome == "refused":
+            assert not delivered[number] and not returned[number], \
+                f"message {number} was refused and is there all the same"
