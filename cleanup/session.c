@@ -3,6 +3,9 @@
  * One connection from smtpd, pickup, bounce or a delivery agent: begin, recipients, content,
  * end; one status; then the next message. A client that breaks the order loses its connection
  * and the message it was in the middle of, nothing else.
+ *
+ * Who runs as another user than mail_owner can say only that mail came by SMTP: a captured
+ * smtpd makes no notices, which have no size limit, and no mail of local users.
  */
 #include <unistd.h>
 
@@ -81,9 +84,25 @@ message_run(struct ipc *client, const struct submit_begin *begin)
 	return reusable;
 }
 
+static bool
+begin_take(struct ipc *client, const struct ipc_frame *frame, bool is_owner,
+    struct submit_begin *begin)
+{
+	if (!ipc_frame_is(frame, &submit_begin_message) ||
+	    !ipc_frame_decode(client, frame, &submit_begin_message, begin)) {
+		frame_bad(client, NULL);
+		return false;
+	}
+	if (is_owner || begin->source == SUBMIT_SMTP)
+		return true;
+	frame_bad(client, "from a user who may only submit what came by SMTP");
+	return false;
+}
+
 void
 session_run(const struct service_connection *c)
 {
+	bool is_owner = service_peer_is_owner(c->fd, NULL);
 	struct ipc *client = ipc_new(c->fd);
 
 	for (;;) {
@@ -94,12 +113,8 @@ session_run(const struct service_connection *c)
 		if (ipc_receive(client, &frame, DEADLINE_NEVER) != IPC_OK)
 			break;
 		service_session_idle(c, false);
-		if (!ipc_frame_is(&frame, &submit_begin_message) ||
-		    !ipc_frame_decode(client, &frame, &submit_begin_message, &begin)) {
-			frame_bad(client, NULL);
-			break;
-		}
-		if (!message_run(client, &begin) || service_is_finishing())
+		if (!begin_take(client, &frame, is_owner, &begin) ||
+		    !message_run(client, &begin) || service_is_finishing())
 			break;
 	}
 	ipc_free(&client);

@@ -31,7 +31,7 @@ session_run(const struct service_connection *c)
 
 static const struct service service = {
 	.name = "error",
-	.peers = SERVICE_PEERS_OURS,
+	.peers = SERVICE_PEERS_OWNER,
 	.sandbox = { .calls = SANDBOX_ACCEPT },
 	.session = session_run,
 };

@@ -39,7 +39,7 @@ static const struct sandbox_path paths[] = {
 
 static const struct service service = {
 	.name = "local",
-	.peers = SERVICE_PEERS_OURS,
+	.peers = SERVICE_PEERS_OWNER,
 	.sandbox = {
 		.paths = paths,
 		.calls = SANDBOX_ACCEPT | SANDBOX_CONNECT_UNIX | SANDBOX_THREADS,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One connection to public/qmgr: announcements from cleanup, which get no answer, and commands,
- * which do. Anybody on this host may connect; what he may do depends on who he is.
+ * which do. Anybody on this host may connect; what he may do depends on who he is. Only cleanup
+ * announces: from the user that talks to the network, names of nothing would push real ones
+ * out.
  */
 #include "base/log.h"
 #include "qmgr/qmgr.h"
@@ -25,13 +27,13 @@ answer_command(struct ipc *client, const struct ipc_frame *frame, uid_t uid)
 }
 
 static bool
-frame_handle(struct ipc *client, const struct ipc_frame *frame, uid_t uid, bool is_ours)
+frame_handle(struct ipc *client, const struct ipc_frame *frame, uid_t uid, bool is_owner)
 {
 	struct queuectl_arrived arrived;
 
 	if (ipc_frame_is(frame, &queuectl_command_message))
 		return answer_command(client, frame, uid);
-	if (!is_ours || !ipc_frame_is(frame, &queuectl_arrived_message) ||
+	if (!is_owner || !ipc_frame_is(frame, &queuectl_arrived_message) ||
 	    !ipc_frame_decode(client, frame, &queuectl_arrived_message, &arrived))
 		return false;
 	intake_announced(arrived.queue_id);
@@ -42,7 +44,7 @@ void
 session_run(const struct service_connection *c)
 {
 	uid_t uid = (uid_t)-1;
-	bool is_ours = service_peer_is_ours(c->fd, &uid);
+	bool is_owner = service_peer_is_owner(c->fd, &uid);
 	struct ipc *client = ipc_new(c->fd);
 
 	for (;;) {
@@ -53,7 +55,7 @@ session_run(const struct service_connection *c)
 		if (ipc_receive(client, &frame, DEADLINE_NEVER) != IPC_OK)
 			break;
 		service_session_idle(c, false);
-		handled = frame_handle(client, &frame, uid, is_ours);
+		handled = frame_handle(client, &frame, uid, is_owner);
 		if (!handled)
 			log_warn("bad request from user id %ld", (long)uid);
 		if (!handled || service_is_finishing())

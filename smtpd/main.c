@@ -11,6 +11,7 @@ main(int argc, char **argv)
 {
 	static const struct service service = {
 		.name = "smtpd",
+		.user = service_network_user,
 		.peers = SERVICE_PEERS_ANY,
 		.sandbox = {
 			.calls = SANDBOX_ACCEPT | SANDBOX_CONNECT_UNIX,

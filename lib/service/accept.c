@@ -127,17 +127,15 @@ service_session_idle(const struct service_connection *c, bool idle)
 }
 
 static bool
-uid_allowed(uid_t uid, bool is_ours)
+uid_allowed(int fd, uid_t *uid)
 {
 	switch (service_process.service->peers) {
 	case SERVICE_PEERS_ANY:
 		return true;
 	case SERVICE_PEERS_OURS:
-		return is_ours;
+		return service_peer_is_ours(fd, uid);
 	case SERVICE_PEERS_OWNER:
-		/* Without root all services are one user. */
-		return sandbox_uid_is_owner(service_process.conf, uid) ||
-		    (is_ours && !service_process.as_root);
+		return service_peer_is_owner(fd, uid);
 	}
 	return false;
 }
@@ -146,12 +144,8 @@ static bool
 peer_allowed(const struct service_connection *c)
 {
 	uid_t uid = (uid_t)-1;
-	bool is_ours;
 
-	if (c->peer.ss_family != AF_UNIX)
-		return true;
-	is_ours = service_peer_is_ours(c->fd, &uid);
-	if (uid_allowed(uid, is_ours))
+	if (c->peer.ss_family != AF_UNIX || uid_allowed(c->fd, &uid))
 		return true;
 	if (may_complain())
 		log_warn("connection from user id %ld refused", (long)uid);

@@ -61,17 +61,41 @@ service_runs_as_root(void)
 	return service_process.as_root;
 }
 
-bool
-service_peer_is_ours(int fd, uid_t *uid)
+static bool
+peer_uid(int fd, uid_t *uid)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || size != sizeof(peer))
 		return false;
-	if (uid)
-		*uid = peer.uid;
-	return sandbox_uid_is_ours(service_process.conf, peer.uid);
+	*uid = peer.uid;
+	return true;
+}
+
+bool
+service_peer_is_ours(int fd, uid_t *uid)
+{
+	uid_t peer = (uid_t)-1;
+	bool known = peer_uid(fd, &peer);
+
+	if (known && uid)
+		*uid = peer;
+	return known && sandbox_uid_is_ours(service_process.conf, peer);
+}
+
+bool
+service_peer_is_owner(int fd, uid_t *uid)
+{
+	uid_t peer = (uid_t)-1;
+	bool known = peer_uid(fd, &peer);
+
+	if (known && uid)
+		*uid = peer;
+	if (!known)
+		return false;
+	return sandbox_uid_is_owner(service_process.conf, peer) ||
+	    (!service_process.as_root && sandbox_uid_is_ours(service_process.conf, peer));
 }
 
 void

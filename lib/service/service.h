@@ -96,6 +96,9 @@ int service_listener_fd(size_t index);
 /* True while the client of c, by SO_PEERCRED, is root or one of the suite's users. */
 bool service_peer_is_ours(int fd, uid_t *uid);
 
+/* The same for root and mail_owner alone; without root all services are that one user. */
+bool service_peer_is_owner(int fd, uid_t *uid);
+
 /*
  * Said by a session that waits between two pieces of work on a kept connection: when the
  * process finishes, the tasks of idle sessions are cancelled, the others end by themselves. A

@@ -153,7 +153,9 @@ class Instance:
             "alias_database": "",
         }
         if self.privileged():
-            parameters.update({"mail_owner": "daemon", "setgid_group": "daemon"})
+            # Accounts of every Debian system; three, so that services are really apart.
+            parameters.update({"mail_owner": "daemon", "setgid_group": "daemon",
+                               "mail_user_network": "list", "mail_user_tables": "irc"})
         else:
             parameters.update({"mail_owner": owner})
         return parameters
