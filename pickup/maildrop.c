@@ -91,12 +91,12 @@ judge(int directory, const char *name)
 	struct stat st;
 
 	if (!maildrop_name_is_valid(view_of(name)) ||
-	    fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-	    st.st_nlink != 1)
+	    fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return KIND_FOREIGN;
-	if ((st.st_mode & 07777) == MAILDROP_MODE_READY)
+	if (maildrop_is_ready(&st))
 		return KIND_READY;
-	if ((st.st_mode & 07777) != MAILDROP_MODE_PARTIAL)
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 ||
+	    (st.st_mode & 07777) != MAILDROP_MODE_PARTIAL)
 		return KIND_FOREIGN;
 	if (st.st_mtime > time(NULL) - ABANDONED_AGE)
 		return KIND_PARTIAL;
@@ -168,12 +168,8 @@ drop_open(void *argument)
 	char path[sizeof(DIRECTORY "/") + MAILDROP_NAME_LENGTH] = DIRECTORY "/";
 
 	memcpy(path + strlen(path), d->name, MAILDROP_NAME_LENGTH);
-	d->fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (d->fd < 0 || fstat(d->fd, &d->st) < 0)
-		d->error = errno;
-	else if (!S_ISREG(d->st.st_mode) || d->st.st_nlink != 1 ||
-	    (d->st.st_mode & 07777) != MAILDROP_MODE_READY)
-		d->error = ESTALE;
+	d->fd = maildrop_open(AT_FDCWD, path, &d->st);
+	d->error = d->fd < 0 ? errno : 0;
 }
 
 static void

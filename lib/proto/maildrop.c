@@ -6,10 +6,12 @@
 #include "proto/maildrop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/cursor.h"
+#include "base/file.h"
 #include "base/random.h"
 
 #define MAGIC       "PosternM"
@@ -80,6 +82,33 @@ maildrop_data(struct buf *out, struct view bytes)
 		frame_add(out, KIND_DATA, piece);
 		bytes = view_sub(bytes, piece.n, bytes.n);
 	}
+}
+
+bool
+maildrop_is_ready(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_nlink == 1 &&
+	    (st->st_mode & 07777) == MAILDROP_MODE_READY;
+}
+
+int
+maildrop_open(int directory, const char *name, struct stat *st)
+{
+	int fd =
+	    openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int error = 0;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, st) < 0)
+		error = errno;
+	else if (!maildrop_is_ready(st))
+		error = ESTALE;
+	if (error) {
+		file_close(&fd);
+		errno = error;
+	}
+	return fd;
 }
 
 void

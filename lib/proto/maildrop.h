@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/view.h"
@@ -32,6 +33,14 @@ bool maildrop_name_is_valid(struct view name);
 void maildrop_begin(struct buf *out);
 void maildrop_message(struct buf *out, const struct ipc_message *m, const void *value);
 void maildrop_data(struct buf *out, struct view bytes);
+
+/*
+ * Opens a file of maildrop/ for reading if it is one that sendmail has finished, judged by what
+ * fstat says of the descriptor: *st, whose owner is the sender. -1: errno, ESTALE when it is
+ * something else. Links are not followed.
+ */
+int maildrop_open(int directory, const char *name, struct stat *st);
+bool maildrop_is_ready(const struct stat *st);
 
 struct maildrop_reader {
 	int fd; /* the caller's */
