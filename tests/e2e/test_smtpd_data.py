@@ -236,7 +236,7 @@ def rss(pid):
 @pytest.mark.parametrize("unit, count", [
     (b"x" * 65536, 1024 if LONG else 200), (b" y\r\n", 2000000 if LONG else 300000),
     (b"H: v\r\n", 1000000 if LONG else 200000), (b"x" * 1048576, 3000 if LONG else 90),
-])
+], ids=["header", "continuation", "headers", "body"])
 def test_hostile_content_costs_no_memory(smtpd, unit, count):
     """T13: one giant header, continuation lines, header floods, more than the limit."""
     with smtpd.wire() as wire:

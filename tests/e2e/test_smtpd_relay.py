@@ -239,6 +239,63 @@ def test_restrictions(main, before, expected):
         assert str(wire.command(f"RCPT TO:<u@{L}>")) == expected
 
 
+# The reply codes are parameters: a code, the rest of main.cf, the dialogue and its last reply.
+CODES = [
+    ("reject_code", {"smtpd_recipient_restrictions": "reject"}, [f"RCPT TO:<u@{L}>"], 5),
+    ("defer_code", {"smtpd_recipient_restrictions": "defer"}, [f"RCPT TO:<u@{L}>"], 4),
+    ("access_map_reject_code", {"smtpd_helo_restrictions": "inline:{client.test=REJECT}"},
+     [f"RCPT TO:<u@{L}>"], 5),
+    ("access_map_defer_code", {"smtpd_helo_restrictions": "inline:{client.test=DEFER}"},
+     [f"RCPT TO:<u@{L}>"], 4),
+    ("relay_domains_reject_code", {"smtpd_relay_restrictions": "reject_unauth_destination"},
+     ["RCPT TO:<v@x.test>"], 5),
+    ("relay_domains_reject_code", {"smtpd_relay_restrictions": "reject_unauth_destination"},
+     ["RCPT TO:<v@x.test>"], 4),
+    ("invalid_hostname_reject_code", {"smtpd_helo_restrictions": "reject_invalid_helo_hostname"},
+     ["EHLO a..b", "MAIL FROM:<>", f"RCPT TO:<u@{L}>"], 5),
+    ("non_fqdn_reject_code", {"smtpd_sender_restrictions": "reject_non_fqdn_recipient"},
+     ["RCPT TO:<u>"], 5),
+    ("multi_recipient_bounce_reject_code",
+     {"smtpd_recipient_restrictions": "reject_multi_recipient_bounce"},
+     ["RSET", "MAIL FROM:<>", f"RCPT TO:<u@{L}>", f"RCPT TO:<w@{L}>"], 5),
+    ("plaintext_reject_code", {"smtpd_recipient_restrictions": "reject_plaintext_session"},
+     [f"RCPT TO:<u@{L}>"], 5),
+    ("unknown_local_recipient_reject_code", {}, [f"RCPT TO:<z@{L}>"], 5),
+    ("unknown_local_recipient_reject_code", {}, [f"RCPT TO:<z@{L}>"], 4),
+    ("unknown_relay_recipient_reject_code",
+     {"relay_domains": "r.test", "relay_recipient_maps": "inline:{a@r.test=x}"},
+     ["RCPT TO:<z@r.test>"], 5),
+    ("unknown_virtual_alias_reject_code",
+     {"virtual_alias_domains": "r.test", "virtual_alias_maps": "inline:{a@r.test=x}"},
+     ["RCPT TO:<z@r.test>"], 5),
+    ("unknown_virtual_mailbox_reject_code",
+     {"virtual_mailbox_domains": "r.test", "virtual_mailbox_maps": "inline:{a@r.test=x}"},
+     ["RCPT TO:<z@r.test>"], 5),
+]
+
+
+@pytest.mark.parametrize("name, main, commands, class_", CODES, ids=[f"{c[0]}-{c[3]}" for c in CODES])
+def test_reply_codes_are_parameters(name, main, commands, class_):
+    code = f"{class_}77"
+    with Smtpd(main={"mynetworks": STRANGERS, name: code, **main}) as smtpd, smtpd.wire() as wire:
+        wire.commands("EHLO client.test", "MAIL FROM:<s@x.test>")
+        answer = wire.commands(*commands)[-1]
+        assert answer.code == int(code)
+        assert re.match(rf"{class_}\.\d\.\d ", answer.text), answer
+
+
+def test_other_parameters_of_access_tables():
+    main = {"mynetworks": STRANGERS, "smtpd_null_access_lookup_key": "nobody",
+            "smtpd_sender_restrictions": "inline:{{nobody=REJECT null} {.up.test=REJECT parent}"
+                                         " {up.test=REJECT itself}}",
+            "parent_domain_matches_subdomains": ""}
+    with Smtpd(main=main) as smtpd, smtpd.wire() as wire:
+        wire.ehlo()
+        for sender, text in (("", "null"), ("a@sub.up.test", "parent"), ("a@up.test", "itself")):
+            wire.commands("RSET", f"MAIL FROM:<{sender}>")
+            assert wire.command(f"RCPT TO:<u@{L}>").text.endswith(f"rejected: {text}")
+
+
 def test_early_refusals():
     """smtpd_delay_reject = no: each list at its own stage."""
     main = {"mynetworks": STRANGERS, "smtpd_delay_reject": "no",
