@@ -24,7 +24,7 @@ static struct text_state {
 	unsigned long messages;
 	uint64_t bytes;
 	struct buf reason; /* of the recipient before */
-} text;
+} text = { .reason = BUF_INIT(TEXT_MAX) };
 
 static struct json_state {
 	bool is_open; /* a message */
@@ -64,7 +64,7 @@ text_message(const struct showq_message *m)
 	else
 		putchar('\n');
 	text.bytes += m->size;
-	buf_init(&text.reason, TEXT_MAX);
+	buf_clear(&text.reason);
 	escape_printable(&id, m->queue_id, TEXT_MAX);
 	buf_printf(&id, "%s%s", id_mark(m), m->forced_expire ? "#" : "");
 	address_print(&address, m->sender);
