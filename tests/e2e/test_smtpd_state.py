@@ -302,7 +302,7 @@ def one_session(smtpd, source, steps, transcript):
 
 def test_random_sequences_follow_the_model(smtpd):
     source = random.Random(20261120)
-    total = 1000000 if LONG else 60000
+    total = 1000000 if LONG else 30000
     before, taken = smtpd.count(), 0
     for _ in range(total // 150):
         taken += one_session(smtpd, source, 150, [])
