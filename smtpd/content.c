@@ -455,6 +455,19 @@ refuse_newlines(struct session *s, const char *what)
 	return REFUSED;
 }
 
+/* pickup gives each message an id of its own, and says so. */
+static void
+queue_id_adopt(struct transaction *t, struct view text)
+{
+	static const struct view prefix = { "queued as ", 10 };
+	struct view id = view_sub(text, prefix.n, text.n);
+
+	if (!view_has_prefix(text, prefix) || !queue_id_is_valid(id))
+		return;
+	memcpy(t->queue_id, id.p, id.n);
+	t->queue_id[id.n] = '\0';
+}
+
 static enum outcome
 content_submit(struct session *s, struct transaction *t, bool is_bdat)
 {
@@ -468,6 +481,8 @@ content_submit(struct session *s, struct transaction *t, bool is_bdat)
 		ipc_pool_give(server.cleanup, &c->cleanup);
 	}
 	s->deadline = clock_deadline(server.v->smtpd_timeout);
+	if (s->is_local)
+		queue_id_adopt(t, status.text);
 	if (answered && (status.result == SUBMIT_OK || status.result == SUBMIT_DISCARD))
 		return answer_taken(s, t, is_bdat);
 	if (c->answer_lost)

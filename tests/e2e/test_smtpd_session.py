@@ -405,6 +405,20 @@ def test_stand_alone_session():
         instance.close()
 
 
+def test_stand_alone_session_submits_through_pickup():
+    master = "pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\n"
+    with Instance(master=master) as instance:
+        done = subprocess.run(
+            [f"{instance.parameters['daemon_directory']}/smtpd", "-S"], env=instance.env(),
+            input=b"EHLO c\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<v@y.test>\r\nDATA\r\n"
+                  b"Subject: x\r\n\r\nbody\r\n.\r\nQUIT\r\n",
+            capture_output=True, timeout=60)
+        found = re.search(rb"250 2\.0\.0 Ok: queued as (\w+)", done.stdout)
+        assert found, done
+        instance.wait_log(rf"pickup\[\d+\]: {found[1].decode()}: uid=\d+ from=<a@b\.test>")
+        instance.wait_log(rf"cleanup\[\d+\]: {found[1].decode()}: message-id=")
+
+
 def test_tcp_reset_is_no_crash(smtpd):
     for before in (b"", b"EHLO c\r\n", b"EHLO c\r\nMAIL FROM:<>\r\n"):
         wire = Wire(smtpd.instance.port(), greeting=False)
