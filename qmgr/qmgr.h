@@ -234,6 +234,7 @@ void outcome_start(void);
 void message_settle(struct message *m);
 void message_stall(struct message *m);
 void settle_stalled(void);               /* tries again what the disk did not take */
+void settle_works(void);                 /* it takes something again */
 bool message_journal(struct message *m); /* opens it; blocks: for offloads */
 void message_remove(struct message *m);
 

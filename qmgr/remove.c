@@ -44,6 +44,7 @@ removed(struct message *m, enum queue_result result, const char *why)
 		message_stall(m);
 		return;
 	}
+	settle_works();
 	log_info("%s: removed", m->id);
 	message_wishes_end(m, m->wish == WISH_DELETE);
 	message_forget(m);

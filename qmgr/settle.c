@@ -13,14 +13,17 @@
 #include "base/random.h"
 #include "qmgr/qmgr.h"
 
-#define TASKS_MAX  16
-#define STALL_TIME (10 * SECOND)
+#define TASKS_MAX   16
+#define STALL_FIRST SECOND
+#define STALL_LAST  (60 * SECOND)
 
 static struct settling {
 	struct list list;    /* through settle_link */
 	struct list stalled; /* likewise */
 	unsigned tasks;
 	struct task_timer *timer;
+	bool timer_runs;
+	nanoseconds pause; /* grows while nothing can be noted */
 	bool ready;
 } settling;
 
@@ -226,6 +229,7 @@ put_off(struct message *m)
 		message_stall(m);
 		return;
 	}
+	settle_works();
 	memcpy(id, m->id, sizeof(id));
 	message_forget(m);
 	deferred_add(id, j.due);
@@ -321,7 +325,19 @@ static void
 retry_stalled(void *context)
 {
 	(void)context;
+	settling.timer_runs = false;
+	if (settling.pause < STALL_LAST)
+		settling.pause *= 2;
 	settle_stalled();
+}
+
+static void
+retry_later(void)
+{
+	if (settling.timer_runs)
+		return;
+	settling.timer_runs = true;
+	task_timer_set(settling.timer, clock_deadline(settling.pause));
 }
 
 static void
@@ -332,6 +348,7 @@ prepare(void)
 	list_init(&settling.list);
 	list_init(&settling.stalled);
 	settling.timer = task_timer_new(retry_stalled, NULL);
+	settling.pause = STALL_FIRST;
 	settling.ready = true;
 }
 
@@ -343,7 +360,7 @@ kick(void)
 	if (task_spawn("settle", settle_run, NULL))
 		settling.tasks++;
 	else
-		task_timer_set(settling.timer, clock_deadline(STALL_TIME));
+		retry_later();
 }
 
 void
@@ -366,7 +383,13 @@ message_stall(struct message *m)
 	prepare();
 	m->settling = true;
 	list_append(&settling.stalled, &m->settle_link);
-	task_timer_set(settling.timer, clock_deadline(STALL_TIME));
+	retry_later();
+}
+
+void
+settle_works(void)
+{
+	settling.pause = STALL_FIRST;
 }
 
 void

@@ -461,3 +461,48 @@ def test_kill_at_random_moments(queue):
     twice = sum(n - 1 for n in sent.values())
     print(f"messages={len(ids)} kills={kills} delivered_twice={twice}")
     assert not os.listdir(os.path.join(q.postern.queue, "corrupt"))
+
+
+def set_modes(queue_directory, name, mode, files):
+    for top, _, names in os.walk(os.path.join(queue_directory, name)):
+        for path in [os.path.join(top, n) for n in names] if files else [top]:
+            try:
+                os.chmod(path, mode)
+            except FileNotFoundError:  # moved meanwhile
+                pass
+
+
+@pytest.mark.parametrize("place,files,mode,usual,complaint", [
+    ("incoming", False, 0o500, 0o700, "remove queue file"),
+    ("deferred", False, 0o500, 0o700, "move to deferred"),
+    ("incoming", True, 0o400, 0o600, "open queue file to note its state"),
+])
+def test_file_system_refuses_for_a_while(queue, place, files, mode, usual, complaint):
+    """Nothing is lost, and nothing that is known to be delivered is delivered again."""
+    q = queue("other@ wait 1000\nlater@ deferred 4.2.2 busy\n")
+    pid = q.postern.wait_child("qmgr")
+    ids = [q.inject("now@one.example", "later@one.example", "other@two.example"),
+           q.inject("other@two.example")]
+    set_modes(q.postern.queue, place, mode, files)
+    q.postern.wait_log(complaint)
+    q.rules("")
+    for name in {place, "deferred"}:
+        set_modes(q.postern.queue, name, usual, files)
+    q.wait_empty(60)
+    sent = sorted((line[1], line[2]) for line in q.lines("sent"))
+    assert sent == sorted([(ids[0], "now@one.example"), (ids[0], "later@one.example"),
+                           (ids[0], "other@two.example"), (ids[1], "other@two.example")])
+    assert q.postern.children("qmgr") == [pid]
+
+
+def test_files_that_cannot_be_read_for_a_while(queue):
+    q = queue("* deferred 4.2.0 wait\n")
+    queue_id = q.inject("user@one.example")
+    q.wait("deferred")
+    poll_until(lambda: q.places(queue_id) == ["deferred"], "the message in deferred")
+    set_modes(q.postern.queue, "deferred", 0, True)
+    q.postern.wait_log(rf"{queue_id}: open queue file: Permission denied")
+    q.rules("")
+    set_modes(q.postern.queue, "deferred", 0o600, True)
+    q.wait_empty()
+    assert len(q.lines("sent")) == 1
