@@ -1,32 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Around both mailbox formats: the root of the place, forward files that must be respected, and
- * how outcomes are worded.
+ * Around both mailbox formats: forward files that must be respected, and how outcomes are
+ * worded.
  */
 #include "local/deliver_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "base/file.h"
-#include "base/log.h"
 #include "base/mem.h"
 
+void
+mailbox_init(struct mailbox *m, const struct conf_values *v, enum worker_place kind,
+    const char *user, const char *home)
+{
+	place_init(&m->place, v, kind, user, home);
+	maildir_cache_init(&m->dirs, &m->place);
+	pthread_mutex_init(&m->turn, NULL);
+}
+
+void
+mailbox_done(struct mailbox *m)
+{
+	pthread_mutex_destroy(&m->turn);
+	maildir_cache_done(&m->dirs);
+	place_done(&m->place);
+}
+
+static void
+outcome_set(struct deliver_file *d, enum deliver_result result, const char *dsn)
+{
+	d->result = result;
+	d->dsn = dsn;
+	buf_clear(&d->reason);
+}
+
 bool
-deliver_fail(struct deliver_file *d, enum deliver_result result, const char *dsn,
+deliver_end(struct deliver_file *d, enum deliver_result result, const char *dsn,
     const char *format, ...)
 {
 	va_list ap;
 
-	d->result = result;
-	d->dsn = dsn;
-	buf_clear(&d->reason);
+	outcome_set(d, result, dsn);
 	va_start(ap, format);
 	buf_vprintf(&d->reason, format, ap);
 	va_end(ap);
@@ -34,7 +51,35 @@ deliver_fail(struct deliver_file *d, enum deliver_result result, const char *dsn
 }
 
 bool
-deliver_fail_errno(struct deliver_file *d, const char *what, const char *path, int error)
+deliver_fail(struct deliver_file *d, enum deliver_result result, const char *dsn,
+    const char *format, ...)
+{
+	const struct place *p = &d->mailbox->place;
+	va_list ap;
+
+	outcome_set(d, result, dsn);
+	if (p->is_maildir)
+		buf_append_str(&d->reason, "maildir delivery failed: ");
+	else
+		buf_printf(
+		    &d->reason, "cannot update mailbox %s for user %s. ", p->name, p->user);
+	va_start(ap, format);
+	buf_vprintf(&d->reason, format, ap);
+	va_end(ap);
+	return false;
+}
+
+static const char *
+error_text(int error)
+{
+	return error == ELOOP ? "a symbolic link is in the way"
+	    : error == EXDEV  ? "the path leads outside of its directory"
+	    : error == EACCES ? "Permission denied, or it belongs to somebody else"
+			      : strerror(error);
+}
+
+bool
+deliver_fail_errno(struct deliver_file *d, const char *what, int error)
 {
 	bool full = error == EDQUOT || error == EFBIG;
 
@@ -42,23 +87,7 @@ deliver_fail_errno(struct deliver_file *d, const char *what, const char *path, i
 	    full                  ? "5.2.2"
 		: error == ENOSPC ? "4.3.0"
 				  : "4.2.0",
-	    "cannot update mailbox: %s %s: %s", what, path, strerror(error));
-}
-
-int
-open_beneath(int root_fd, const char *path, int flags, unsigned mode)
-{
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
-		.mode = flags & O_CREAT ? mode : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd;
-
-	do
-		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-	while (fd < 0 && errno == EINTR);
-	return (int)fd;
+	    "%s: %s", what, error_text(error));
 }
 
 /*
@@ -78,9 +107,10 @@ forwards_are_absent(struct deliver_file *d)
 		bool absent = error == ENOENT || error == ENOTDIR;
 
 		if (!absent && error)
-			deliver_fail_errno(d, "look at", path, error);
+			deliver_end(d, DELIVER_DEFERRED, "4.2.0", "cannot look for %s: %s",
+			    path, strerror(error));
 		else if (!absent)
-			deliver_fail(d, DELIVER_DEFERRED, "4.3.5",
+			deliver_end(d, DELIVER_DEFERRED, "4.3.5",
 			    "%s exists, and forwarding by such files is not available yet",
 			    path);
 		mem_free(path);
@@ -93,19 +123,15 @@ forwards_are_absent(struct deliver_file *d)
 void
 deliver_file_run(struct deliver_file *d)
 {
-	char *root = mem_dup(d->job->root.p, d->job->root.n);
-	int root_fd = -1;
+	const struct place *p = &d->mailbox->place;
 
-	deliver_fail(d, DELIVER_DEFERRED, "4.3.0", "delivery was not tried");
-	if (forwards_are_absent(d)) {
-		root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (root_fd < 0)
-			deliver_fail_errno(d, "open directory", root, errno);
-		else if (d->job->is_maildir)
-			maildir_deliver(d, root_fd);
-		else
-			mbox_deliver(d, root_fd);
-	}
-	file_close(&root_fd);
-	mem_free(root);
+	deliver_end(d, DELIVER_DEFERRED, "4.3.0", "delivery was not tried");
+	if (p->fault)
+		deliver_end(d, DELIVER_DEFERRED, "4.3.5", "%s", p->fault);
+	else if (!forwards_are_absent(d))
+		return;
+	else if (p->is_maildir)
+		maildir_deliver(d);
+	else
+		mbox_deliver(d);
 }

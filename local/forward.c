@@ -103,9 +103,12 @@ send_content(struct forward *f, const struct deliver_recipient *original)
 	struct buf own = BUF_INIT(8 * ADDRESS_MAX), address = BUF_INIT(4 * ADDRESS_MAX);
 	bool ok;
 
-	address_quote(&address, original->address);
-	header_build(&own, "Delivered-To", buf_view(&address));
-	ok = ipc_send_data(f->cleanup, buf_view(&own), f->deadline) == IPC_OK &&
+	if (delivered_to_is_wanted(VIEW("forward"))) {
+		address_quote(&address, original->address);
+		header_build(&own, "Delivered-To", buf_view(&address));
+	}
+	ok = (own.len == 0 ||
+		 ipc_send_data(f->cleanup, buf_view(&own), f->deadline) == IPC_OK) &&
 	    send_extent(f, q->header_offset, q->header_length, false) &&
 	    ipc_send_data(f->cleanup, VIEW("\r\n"), f->deadline) == IPC_OK &&
 	    send_extent(f, q->body_offset, q->body_length, true);

@@ -14,6 +14,7 @@
 struct names {
 	const struct user *user;
 	const char *local, *extension, *domain, *recipient;
+	char delimiter[2]; /* the one in this address */
 };
 
 static const char *
@@ -42,6 +43,7 @@ name_value(const char *name, void *context)
 		{ "extension", n->extension },
 		{ "domain", n->domain },
 		{ "recipient", n->recipient },
+		{ "recipient_delimiter", n->delimiter },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(values); i++)
@@ -71,6 +73,7 @@ forward_paths(struct arena *a, const struct mailbox_request *r)
 		.extension = filtered(a, r->extension),
 		.domain = filtered(a, r->domain),
 		.recipient = filtered(a, r->recipient->address),
+		.delimiter = { r->delimiter },
 	};
 
 	if (!can_look(r->user))

@@ -10,14 +10,6 @@ static const struct ipc_field job_fields[] = {
 	IPC_REQUIRED(IPC_U64, mailbox_job, body_length),
 	IPC_REQUIRED(IPC_U64, mailbox_job, body_crc),
 	IPC_OPTIONAL(IPC_VIEW, mailbox_job, prefix),
-	IPC_REQUIRED(IPC_VIEW, mailbox_job, root),
-	IPC_REQUIRED(IPC_VIEW, mailbox_job, path),
-	IPC_OPTIONAL(IPC_BOOL, mailbox_job, is_maildir),
-	IPC_OPTIONAL(IPC_VIEW, mailbox_job, locks),
-	IPC_OPTIONAL(IPC_U64, mailbox_job, lock_attempts),
-	IPC_OPTIONAL(IPC_U64, mailbox_job, lock_delay),
-	IPC_OPTIONAL(IPC_U64, mailbox_job, stale_time),
-	IPC_OPTIONAL(IPC_U64, mailbox_job, size_limit),
 	IPC_OPTIONAL(IPC_VIEW, mailbox_job, forwards),
 };
 

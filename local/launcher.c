@@ -1,152 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The launcher's loop and the deciding process's side of it. The launcher is single-threaded
- * and lives as long as its parent: when the socket closes it ends, and so do the workers.
- *
- * The answer to a request is one packet with an errno value and, for 0, the worker's socket.
+ * The launcher's loop. It is single-threaded and lives as long as its parent: when the socket
+ * closes it ends, and so do the workers. Of root's power it keeps what a change of user needs:
+ * two capabilities, and a list of system calls without exec.
  */
 #include "local/launcher.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
-#include "local/local.h"
+#include "local/launcher_private.h"
+#include "local/packet.h"
 #include "local/worker.h"
 #include "service/service.h"
-#include "task/task.h"
 
-#define ANSWER_TIME (30 * SECOND)
+/* The name service may ask a daemon, here or over the network. */
+#define LAUNCHER_CALLS                                                                         \
+	(SANDBOX_FILES | SANDBOX_IDENTITY | SANDBOX_CONNECT_UNIX | SANDBOX_CONNECT_INET |      \
+	    SANDBOX_THREADS)
 
-struct launcher_request {
-	int place; /* enum worker_place */
-	char account[LAUNCHER_NAME_MAX];
-};
-
-static int launcher_fd = -1; /* the deciding process's end */
-static struct task_limit launcher_turn;
-
-/* ---- one packet with at most one descriptor ---- */
-
-bool
-packet_send(int fd, const void *p, size_t n, int descriptor)
+static void
+capabilities_drop(void)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)p, n };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t sent;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
-	if (descriptor >= 0) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &descriptor, sizeof(int));
-	}
-	do
-		sent = sendmsg(fd, &msg, MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	return sent == (ssize_t)n;
-}
-
-ssize_t
-packet_receive(int fd, void *p, size_t n, int *descriptor)
-{
-	char control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { p, n };
-	struct msghdr msg = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control) };
-	struct cmsghdr *c;
-	ssize_t got;
-
-	*descriptor = -1;
-	do
-		got = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
-	if (got <= 0)
-		return got;
-	c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(descriptor, CMSG_DATA(c), sizeof(int));
-	return got;
-}
-
-/* ---- the launcher ---- */
-
-/* The spool directory of Debian is writable for its group, elsewhere for everybody (sticky). */
-static gid_t
-worker_group(const struct passwd *account, enum worker_place place)
-{
-	struct stat st;
-
-	if (place == WORKER_SPOOL && stat(service_values()->mail_spool_directory, &st) == 0 &&
-	    (st.st_mode & S_IWGRP) && !(st.st_mode & S_IWOTH) && st.st_gid != 0)
-		return st.st_gid;
-	return account->pw_gid;
-}
-
-static int
-worker_fork(int own_fd, const struct launcher_request *r, int *socket_out)
-{
-	const struct passwd *account = getpwnam(r->account);
-	struct worker_identity identity;
-	int pair[2];
-	pid_t pid;
-
-	if (!account)
-		return ENOENT;
-	identity = (struct worker_identity){ account->pw_uid,
-		worker_group(account, (enum worker_place)r->place), service_runs_as_root(),
-		(enum worker_place)r->place, account->pw_dir };
-	if (identity.change && (identity.uid == 0 || identity.gid == 0))
-		return EPERM;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return EAGAIN;
-	pid = fork();
-	if (pid < 0) {
-		close(pair[0]);
-		close(pair[1]);
-		return EAGAIN;
-	}
-	if (pid == 0) {
-		close(pair[0]);
-		close(own_fd);
-		worker_main(pair[1], &identity);
-		_exit(0);
-	}
-	close(pair[1]);
-	*socket_out = pair[0];
-	return 0;
+	sets[0].permitted = 1u << CAP_SETUID | 1u << CAP_SETGID;
+	sets[0].effective = sets[0].permitted;
+	if (syscall(SYS_capset, &header, sets) < 0)
+		log_warn("launcher: cannot give up capabilities: %s", strerror(errno));
 }
 
 static void
-launcher_answer(int fd, const struct launcher_request *r)
+jail(void)
 {
-	int socket_out = -1;
-	int error = EINVAL;
+	struct sandbox sandbox = { .calls = LAUNCHER_CALLS };
 
-	if ((r->place == WORKER_HOME || r->place == WORKER_SPOOL) &&
-	    memchr(r->account, '\0', sizeof(r->account)))
-		error = worker_fork(fd, r, &socket_out);
-	packet_send(fd, &error, sizeof(error), socket_out);
-	file_close(&socket_out);
+	sandbox_limits(&sandbox);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		log_fatal("launcher: no_new_privs: %s", strerror(errno));
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		log_warn("launcher: PR_SET_DUMPABLE: %s", strerror(errno));
+	if (service_runs_as_root())
+		capabilities_drop();
+	sandbox_seccomp(sandbox.calls);
 }
 
 /* What master gave to its child is not the launcher's: master must see its child end. */
@@ -158,98 +65,103 @@ release_inherited(void)
 	    (unsigned)(SERVICE_LISTEN_FD_FIRST + service_listener_count() - 1), 0);
 }
 
+/* The spool directory of Debian is writable for its group, elsewhere for everybody (sticky). */
+static gid_t
+worker_group(gid_t own, enum worker_place place)
+{
+	struct stat st;
+
+	if (place == WORKER_SPOOL && stat(service_values()->mail_spool_directory, &st) == 0 &&
+	    (st.st_mode & S_IWGRP) && !(st.st_mode & S_IWOTH) && st.st_gid != 0)
+		return st.st_gid;
+	return own;
+}
+
+/* Whose rights, and for whose mailbox; 0 or an errno. The strings are static. */
+static int
+identity_find(const struct launcher_request *r, struct worker_identity *out)
+{
+	static char user[LAUNCHER_NAME_MAX], home[4096];
+	const struct passwd *account = getpwnam(r->account);
+
+	if (!account || strlen(account->pw_dir) >= sizeof(home))
+		return ENOENT;
+	memcpy(user, r->account, sizeof(user));
+	memcpy(home, account->pw_dir, strlen(account->pw_dir) + 1);
+	*out = (struct worker_identity){ .user = user,
+		.home = home,
+		.place = (enum worker_place)r->place,
+		.change = service_runs_as_root() };
+	if (out->change && account->pw_uid == 0 && out->place == WORKER_SPOOL)
+		account = getpwnam(service_values()->default_privs);
+	if (!account)
+		return ENOENT;
+	out->uid = account->pw_uid;
+	out->gid = worker_group(account->pw_gid, out->place);
+	return out->change && (out->uid == 0 || out->gid == 0) ? EPERM : 0;
+}
+
+static int
+worker_fork(int own_fd, const struct launcher_request *r, int *socket_out)
+{
+	struct worker_identity identity;
+	int error = identity_find(r, &identity);
+	int pair[2];
+	pid_t pid;
+
+	if (error)
+		return error;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return EAGAIN;
+	pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		close(own_fd);
+		worker_main(pair[1], &identity);
+		_exit(0);
+	}
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return EAGAIN;
+	}
+	*socket_out = pair[0];
+	return 0;
+}
+
 static void
-launcher_loop(int fd)
+answer(int fd, const struct launcher_request *r)
+{
+	int socket_out = -1;
+	int error = EINVAL;
+
+	if ((r->place == WORKER_HOME || r->place == WORKER_SPOOL) &&
+	    memchr(r->account, '\0', sizeof(r->account)))
+		error = worker_fork(fd, r, &socket_out);
+	packet_send(fd, &error, sizeof(error), socket_out);
+	file_close(&socket_out);
+}
+
+void
+launcher_run(int fd)
 {
 	struct launcher_request request;
 	int stray;
 
 	prctl(PR_SET_NAME, "local-launcher");
+	release_inherited();
 	signal(SIGCHLD, SIG_IGN);
 	signal(SIGTERM, SIG_IGN); /* ends with its parent, after the last delivery */
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	jail();
 	for (;;) {
 		ssize_t got = packet_receive(fd, &request, sizeof(request), &stray);
 
-		if (stray >= 0)
-			close(stray);
+		file_close(&stray);
 		if (got <= 0)
 			return;
 		if (got == (ssize_t)sizeof(request))
-			launcher_answer(fd, &request);
+			answer(fd, &request);
 	}
-}
-
-void
-launcher_start(void)
-{
-	int pair[2];
-	pid_t pid;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		log_fatal("socket pair for the launcher: %s", strerror(errno));
-	pid = fork();
-	if (pid < 0)
-		log_fatal("fork the launcher: %s", strerror(errno));
-	if (pid == 0) {
-		close(pair[0]);
-		release_inherited();
-		launcher_loop(pair[1]);
-		_exit(0);
-	}
-	close(pair[1]);
-	launcher_fd = pair[0];
-	fd_set_nonblocking(launcher_fd);
-}
-
-/* ---- the deciding process ---- */
-
-static int
-launcher_ask(const struct launcher_request *request)
-{
-	int error, descriptor;
-
-	if (!packet_send(launcher_fd, request, sizeof(*request), -1)) {
-		errno = EAGAIN;
-		return -1;
-	}
-	if (task_wait_fd(launcher_fd, TASK_READ, clock_deadline(ANSWER_TIME)) != TASK_OK ||
-	    packet_receive(launcher_fd, &error, sizeof(error), &descriptor) != sizeof(error)) {
-		/* A late answer would be taken for that to the next question. */
-		log_error("the launcher does not answer; this process ends");
-		service_finish();
-		file_close(&launcher_fd);
-		errno = EAGAIN;
-		return -1;
-	}
-	if (error) {
-		file_close(&descriptor);
-		errno = error;
-		return -1;
-	}
-	return descriptor;
-}
-
-int
-launcher_worker(const char *account, enum worker_place place)
-{
-	struct launcher_request request = { .place = place };
-	size_t n = strlen(account);
-	int fd;
-
-	if (n >= sizeof(request.account)) {
-		errno = ENOENT;
-		return -1;
-	}
-	memcpy(request.account, account, n);
-	if (!launcher_turn.free.waiters.next)
-		task_limit_init(&launcher_turn, 1);
-	if (task_limit_take(&launcher_turn, clock_deadline(ANSWER_TIME)) != TASK_OK) {
-		errno = EAGAIN;
-		return -1;
-	}
-	fd = launcher_fd >= 0 ? launcher_ask(&request) : (errno = EAGAIN, -1);
-	task_limit_give(&launcher_turn);
-	return fd;
 }

@@ -17,8 +17,8 @@
 #include "service/service.h"
 #include "table/table.h"
 
-#define RECIPIENTS_MAX 100000 /* in one request */
-#define EXPANSION_MAX  10000  /* destinations of one recipient */
+#define EXPANSION_MAX 10000             /* destinations of one recipient */
+#define HEADER_MAX    (4 * 1024 * 1024) /* bytes that are searched for Delivered-To: */
 
 /* What all deliveries share. Set before the jail. */
 struct local {
@@ -64,12 +64,13 @@ struct destination {
 };
 
 struct expansion {
-	bool is_alias;
+	bool has_self;    /* an alias names itself: its own mailbox is meant */
+	struct view self; /* the name of that mailbox; not among the mailboxes */
 	struct destination *mailboxes;
 	size_t mailbox_count;
 	struct destination *forwards;
 	size_t forward_count;
-	bool has_self; /* the alias names itself: its own mailbox is among the mailboxes */
+	bool has_circle; /* a name was met again */
 	bool has_owner;
 	struct view owner; /* envelope sender to use from here on */
 	bool failed;
@@ -93,8 +94,12 @@ struct mailbox_request {
 	const struct user *user;
 	struct view sender;
 	struct view local, extension, domain;
+	char delimiter; /* before the extension; 0: none */
 };
 struct outcome mailbox_deliver(struct delivery *d, const struct mailbox_request *r);
+
+/* prepend_delivered_header names the context: "file", "forward". */
+bool delivered_to_is_wanted(struct view context);
 
 /* worker_pool.c: asks a worker that runs as the account. reason and dsn go into the arena. */
 struct outcome worker_pool_ask(struct arena *a, const char *account, enum worker_place place,

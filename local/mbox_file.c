@@ -3,6 +3,9 @@
  * mbox delivery: lock, look at what was opened, append, sync; a write that fails is cut off
  * again so that the mailbox is as before. What is no private regular file of the recipient is
  * not written to.
+ *
+ * Kernel locks are those of the open file description: the classic ones belong to the process,
+ * so that two threads would both have them, and the first to close would let go for both.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,44 +21,29 @@
 #include "base/mem.h"
 #include "local/deliver_file.h"
 
-#define WORDS ", \t\r\n"
+#define MICROS      1000000
+#define OPEN_TRIES  5
+#define BLANK_LINES "\n\n"
 
 struct mbox {
 	struct deliver_file *d;
+	const struct place *place;
 	int root_fd;
-	char *path;
-	char *lock_path; /* set while the dotlock is ours */
 	int fd;
-	bool use_dotlock, use_fcntl, use_flock;
+	char *lock_path; /* set while the dotlock is ours */
+	bool is_new;
 };
 
+/* False when this was the last try. */
 static bool
-locks_parse(struct mbox *m)
+lock_pause(const struct mbox *m, unsigned tries_done)
 {
-	struct view rest = m->d->job->locks, word;
+	struct timespec t = { m->place->lock_delay / SECOND, m->place->lock_delay % SECOND };
 
-	while (view_next_word(&rest, WORDS, &word)) {
-		if (view_eq_nocase(word, VIEW("dotlock")))
-			m->use_dotlock = true;
-		else if (view_eq_nocase(word, VIEW("fcntl")))
-			m->use_fcntl = true;
-		else if (view_eq_nocase(word, VIEW("flock")))
-			m->use_flock = true;
-		else
-			return deliver_fail(m->d, DELIVER_DEFERRED, "4.3.5",
-			    "mailbox_delivery_lock: \"%.*s\" is not a lock method",
-			    VIEW_ARG(word));
-	}
-	return true;
-}
-
-static void
-lock_pause(const struct mbox *m)
-{
-	nanoseconds span = (nanoseconds)m->d->job->lock_delay;
-	struct timespec t = { span / SECOND, span % SECOND };
-
+	if (tries_done >= m->place->lock_attempts)
+		return false;
 	nanosleep(&t, NULL);
+	return true;
 }
 
 /* A lock left by a program that died is taken away when it has not been touched for long. */
@@ -65,21 +53,21 @@ dotlock_expire(const struct mbox *m, const char *path)
 	struct stat st;
 	microseconds age;
 
-	if (fstatat(m->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(m->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return;
-	age = clock_wall() - (microseconds)st.st_mtime * 1000000;
-	if (age / 1000000 > (microseconds)(m->d->job->stale_time / SECOND))
+	age = clock_wall() - (microseconds)st.st_mtime * MICROS;
+	if (age / MICROS > m->place->stale_time / SECOND)
 		unlinkat(m->root_fd, path, 0);
 }
 
 static bool
 dotlock_take(struct mbox *m)
 {
-	char *path = mem_printf("%s.lock", m->path);
-	uint64_t tries = m->d->job->lock_attempts;
-	int error = 0;
+	char *path = mem_printf("%s.lock", m->place->path);
+	unsigned tries = 0;
+	int error;
 
-	for (uint64_t i = 0; i < (tries ? tries : 1); i++) {
+	do {
 		int fd = open_beneath(m->root_fd, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 
 		if (fd >= 0) {
@@ -88,15 +76,12 @@ dotlock_take(struct mbox *m)
 			return true;
 		}
 		error = errno;
-		if (error != EEXIST)
-			break;
-		dotlock_expire(m, path);
-		lock_pause(m);
-	}
+		if (error == EEXIST)
+			dotlock_expire(m, path);
+	} while (error == EEXIST && lock_pause(m, ++tries));
 	mem_free(path);
 	return deliver_fail(m->d, DELIVER_DEFERRED, "4.2.0",
-	    "cannot update mailbox: unable to create lock file %s.lock: %s", m->path,
-	    strerror(error));
+	    "unable to create lock file %s.lock: %s", m->place->name, strerror(error));
 }
 
 static bool
@@ -104,37 +89,45 @@ lock_once(const struct mbox *m)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-	if (m->use_fcntl && fcntl(m->fd, F_SETLK, &whole) < 0)
+	if (m->place->use_fcntl && fcntl(m->fd, F_OFD_SETLK, &whole) < 0)
 		return false;
-	return !m->use_flock || flock(m->fd, LOCK_EX | LOCK_NB) == 0;
+	return !m->place->use_flock || flock(m->fd, LOCK_EX | LOCK_NB) == 0;
 }
 
 static bool
 kernel_lock_take(struct mbox *m)
 {
-	uint64_t tries = m->d->job->lock_attempts;
+	unsigned tries = 0;
+	int error;
 
-	for (uint64_t i = 0; i < (tries ? tries : 1); i++) {
+	do {
 		if (lock_once(m))
 			return true;
-		if (errno != EAGAIN && errno != EACCES && errno != EWOULDBLOCK)
-			break;
-		lock_pause(m);
-	}
+		error = errno;
+	} while ((error == EAGAIN || error == EACCES) && lock_pause(m, ++tries));
 	return deliver_fail(m->d, DELIVER_DEFERRED, "4.2.0",
-	    "cannot update mailbox: unable to lock for exclusive access: %s", strerror(errno));
+	    "unable to lock for exclusive access: %s", strerror(error));
 }
 
+/* The mailbox, or a new one; another program may make or remove it at any moment. */
 static int
-file_open(const struct mbox *m)
+file_open(struct mbox *m)
 {
-	int fd =
-	    open_beneath(m->root_fd, m->path, O_RDWR | O_APPEND | O_NONBLOCK | O_NOCTTY, 0);
+	const char *path = m->place->path;
+	const int flags = O_RDWR | O_APPEND | O_NONBLOCK | O_NOCTTY;
 
-	if (fd >= 0 || errno != ENOENT)
-		return fd;
-	return open_beneath(
-	    m->root_fd, m->path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NONBLOCK, 0600);
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		int fd = open_beneath(m->root_fd, path, flags, 0);
+
+		m->is_new = false;
+		if (fd >= 0 || errno != ENOENT)
+			return fd;
+		fd = open_beneath(m->root_fd, path, flags | O_CREAT | O_EXCL, 0600);
+		m->is_new = fd >= 0;
+		if (fd >= 0 || errno != EEXIST)
+			return fd;
+	}
+	return -1;
 }
 
 static bool
@@ -143,48 +136,65 @@ file_is_fit(struct mbox *m, struct stat *st)
 	const char *fault = NULL;
 
 	if (fstat(m->fd, st) < 0)
-		return deliver_fail_errno(m->d, "stat", m->path, errno);
+		return deliver_fail_errno(m->d, "stat", errno);
 	if (!S_ISREG(st->st_mode))
-		fault = "not a regular file";
+		fault = "destination is not a regular file";
 	else if (st->st_nlink != 1)
-		fault = "has more than one name, or none";
-	else if (st->st_uid != geteuid())
-		fault = "owned by another user";
+		fault = "destination has more than one name, or none";
+	else if (m->place->strict_owner && st->st_uid != geteuid())
+		fault = "destination is not owned by recipient";
 	else if (st->st_mode & S_IWOTH)
-		fault = "writable for everybody";
-	if (fault)
-		return deliver_fail(m->d, DELIVER_DEFERRED, "4.2.0",
-		    "cannot update mailbox %s: %s", m->path, fault);
-	return true;
+		fault = "destination is writable for everybody";
+	return !fault || deliver_fail(m->d, DELIVER_DEFERRED, "4.2.0", "%s", fault);
 }
 
+/* A new mailbox is there after a crash only when its directory says so. */
 static bool
-size_is_within(struct mbox *m, const struct stat *st)
+directory_sync(const struct mbox *m)
 {
-	uint64_t limit = m->d->job->size_limit;
+	const char *path = m->place->path, *slash = strrchr(path, '/');
+	char *above = slash ? mem_dup(path, (size_t)(slash - path)) : mem_strdup(".");
+	int fd = open_beneath(m->root_fd, above, O_RDONLY | O_DIRECTORY, 0);
+	bool ok = fd >= 0 && fsync(fd) == 0;
 
-	if (limit == 0 || (uint64_t)st->st_size + content_size(m->d->job) <= limit)
+	/* A directory that may be written but not read cannot be synced by us. */
+	if (fd < 0 && errno == EACCES)
+		ok = true;
+	if (!ok)
+		deliver_fail_errno(m->d, "sync directory", errno);
+	file_close(&fd);
+	mem_free(above);
+	return ok;
+}
+
+/* What a writer that died in the middle of a line left must not swallow the next From line. */
+static bool
+last_line_end(struct mbox *m, const struct stat *before)
+{
+	char last;
+
+	if (before->st_size == 0)
 		return true;
-	return deliver_fail(m->d, DELIVER_BOUNCED, "5.2.2",
-	    "cannot update mailbox %s: it would exceed mailbox_size_limit", m->path);
+	if (!file_pread_all(m->fd, &last, 1, before->st_size - 1))
+		return deliver_fail_errno(m->d, "read", errno);
+	return last == '\n' || file_write_all(m->fd, BLANK_LINES, sizeof(BLANK_LINES) - 1) ||
+	    deliver_fail_errno(m->d, "error writing message", errno);
 }
 
 static bool
 append(struct mbox *m, const struct stat *before)
 {
-	if (!content_copy(m->d, m->fd, true)) {
-		if (ftruncate(m->fd, before->st_size) < 0)
-			deliver_fail_errno(m->d, "truncate", m->path, errno);
-		return false;
-	}
-	if (fsync(m->fd) < 0) {
-		int error = errno;
+	uint64_t limit = m->place->size_limit, size = (uint64_t)before->st_size;
+	uint64_t room = limit == 0 ? UINT64_MAX : size < limit ? limit - size : 0;
+	bool ok = last_line_end(m, before) && content_copy(m->d, m->fd, true, room);
 
-		if (ftruncate(m->fd, before->st_size) < 0)
-			error = errno;
-		return deliver_fail_errno(m->d, "sync", m->path, error);
-	}
-	return true;
+	if (ok && fsync(m->fd) < 0)
+		ok = deliver_fail_errno(m->d, "sync", errno);
+	if (ok && m->is_new)
+		ok = directory_sync(m);
+	if (!ok && ftruncate(m->fd, before->st_size) < 0)
+		deliver_fail_errno(m->d, "truncate", errno);
+	return ok;
 }
 
 static bool
@@ -192,31 +202,46 @@ mailbox_update(struct mbox *m)
 {
 	struct stat st;
 
-	if (!locks_parse(m) || (m->use_dotlock && !dotlock_take(m)))
+	m->root_fd = open(m->place->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (m->root_fd < 0)
+		return deliver_fail_errno(m->d, "open directory", errno);
+	if (m->place->use_dotlock && !dotlock_take(m))
 		return false;
 	m->fd = file_open(m);
-	if (m->fd < 0) {
-		if (errno == ELOOP)
-			return deliver_fail(m->d, DELIVER_DEFERRED, "4.2.0",
-			    "cannot update mailbox %s: a symbolic link is in the way", m->path);
-		return deliver_fail_errno(m->d, "open", m->path, errno);
-	}
+	if (m->fd < 0)
+		return deliver_fail_errno(m->d, "cannot open file", errno);
 	/* What it is comes before locking it: a FIFO or a device is not even locked. */
 	return file_is_fit(m, &st) && kernel_lock_take(m) && file_is_fit(m, &st) &&
-	    size_is_within(m, &st) && append(m, &st);
+	    append(m, &st);
+}
+
+/* Waits for the other deliveries of this worker as long as for any other program's lock. */
+static bool
+turn_take(struct mbox *m)
+{
+	nanoseconds span = (nanoseconds)m->place->lock_attempts * m->place->lock_delay;
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += span / SECOND + 1;
+	return pthread_mutex_clocklock(&m->d->mailbox->turn, CLOCK_MONOTONIC, &until) == 0 ||
+	    deliver_fail(m->d, DELIVER_DEFERRED, "4.2.0",
+		"unable to lock for exclusive access: other deliveries wait for it");
 }
 
 void
-mbox_deliver(struct deliver_file *d, int root_fd)
+mbox_deliver(struct deliver_file *d)
 {
-	struct mbox m = { .d = d, .root_fd = root_fd, .fd = -1 };
+	struct mbox m = { .d = d, .place = &d->mailbox->place, .root_fd = -1, .fd = -1 };
 
-	m.path = mem_dup(d->job->path.p, d->job->path.n);
+	if (!turn_take(&m))
+		return;
 	if (mailbox_update(&m))
-		deliver_fail(d, DELIVER_SENT, "2.0.0", "delivered to mailbox");
+		deliver_end(d, DELIVER_SENT, "2.0.0", "delivered to mailbox");
 	file_close(&m.fd);
 	if (m.lock_path)
-		unlinkat(root_fd, m.lock_path, 0);
+		unlinkat(m.root_fd, m.lock_path, 0);
+	file_close(&m.root_fd);
 	mem_free(m.lock_path);
-	mem_free(m.path);
+	pthread_mutex_unlock(&d->mailbox->turn);
 }

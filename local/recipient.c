@@ -63,19 +63,25 @@ unknown_user(struct delivery *d, struct view name)
 	    &d->arena, DELIVER_BOUNCED, "5.1.1", "unknown user: \"%.*s\"", VIEW_ARG(name));
 }
 
-/* The account of a name, with its extension taken off when the whole is none. */
+/* The account of a name in any case, with its extension taken off when the whole is none. */
 static enum table_result
 account_find(struct delivery *d, struct view name, struct mailbox_request *m, struct user *user,
     const char **why)
 {
-	enum table_result found = user_find(&d->arena, name, user, why);
+	char *lower = arena_dup(&d->arena, name);
+	enum table_result found;
 
-	m->local = name;
+	for (char *p = lower; *p; p++)
+		*p = char_lower(*p);
+	m->local = (struct view){ lower, name.n };
 	m->extension = VIEW_NONE;
+	found = user_find(&d->arena, m->local, user, why);
 	if (found == TABLE_NOT_FOUND &&
 	    address_split_extension(
-		name, local.conf->recipient_delimiter, &m->local, &m->extension))
+		m->local, local.conf->recipient_delimiter, &m->local, &m->extension)) {
+		m->delimiter = m->local.p[m->local.n];
 		found = user_find(&d->arena, m->local, user, why);
+	}
 	return found;
 }
 
@@ -103,19 +109,15 @@ to_mailbox(struct delivery *d, const struct deliver_recipient *r, struct view na
 	}
 }
 
-/* All destinations as addresses, but for the mailbox that was served already. */
+/* All destinations as addresses. */
 static const struct destination *
-forward_list(
-    struct delivery *d, const struct expansion *x, struct view self, struct view domain)
+forward_list(struct delivery *d, const struct expansion *x, struct view domain)
 {
 	struct destination *list = x->forwards;
 
 	for (const struct destination *m = x->mailboxes; m; m = m->next) {
-		struct destination *item;
+		struct destination *item = ARENA_NEW(&d->arena, struct destination);
 
-		if (x->has_self && view_eq_nocase(m->text, self))
-			continue;
-		item = ARENA_NEW(&d->arena, struct destination);
 		item->text = view_of(
 		    arena_printf(&d->arena, "%.*s@%.*s", VIEW_ARG(m->text), VIEW_ARG(domain)));
 		item->next = list;
@@ -129,21 +131,21 @@ expansion_deliver(struct delivery *d, const struct deliver_recipient *r,
     const struct expansion *x, struct view name, struct view domain)
 {
 	struct view sender = x->has_owner ? x->owner : d->request.sender;
-	const struct destination *others;
-	struct outcome o = { 0 };
+	size_t others = x->mailbox_count + x->forward_count;
+	struct outcome o;
 
-	if (x->mailbox_count + x->forward_count == 0)
-		return outcome_make(&d->arena, DELIVER_BOUNCED, "5.1.1",
-		    "alias \"%.*s\" leads nowhere", VIEW_ARG(name));
-	if (x->mailbox_count == 1 && x->forward_count == 0)
+	if (others == 0 && !x->has_self)
+		return outcome_make(&d->arena, DELIVER_BOUNCED, "5.4.6",
+		    "mail forwarding loop for %.*s: its alias leads back to itself only",
+		    VIEW_ARG(name));
+	if (x->mailbox_count == 1 && others == 1 && !x->has_self)
 		return to_mailbox(d, r, x->mailboxes->text, domain, sender);
 	if (x->has_self) {
-		o = to_mailbox(d, r, name, domain, sender);
-		if (o.result != DELIVER_SENT)
+		o = to_mailbox(d, r, x->self, domain, sender);
+		if (o.result != DELIVER_SENT || others == 0)
 			return o;
 	}
-	others = forward_list(d, x, name, domain);
-	return others ? forward_submit(d, r, sender, others) : o;
+	return forward_submit(d, r, sender, forward_list(d, x, domain));
 }
 
 struct outcome

@@ -41,7 +41,8 @@ session_run(const struct service_connection *c)
 struct view
 delivery_header(struct delivery *d, const char **why)
 {
-	size_t n = (size_t)d->request.header_length;
+	size_t n = d->request.header_length < HEADER_MAX ? (size_t)d->request.header_length
+							 : HEADER_MAX;
 	char *room;
 
 	if (d->has_header)
@@ -62,7 +63,7 @@ struct outcome
 outcome_make(
     struct arena *a, enum deliver_result result, const char *dsn, const char *format, ...)
 {
-	struct buf text = BUF_INIT(1000);
+	struct buf text = BUF_INIT(4096);
 	struct outcome o = { result, dsn, "" };
 	va_list ap;
 

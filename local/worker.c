@@ -7,6 +7,7 @@
 #include "local/worker.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -15,12 +16,15 @@
 #include "base/log.h"
 #include "local/deliver_file.h"
 #include "local/job.h"
+#include "local/packet.h"
 #include "proto/deliver.h"
 #include "service/service.h"
 #include "task/task.h"
 
 #define RESULT_TIME  (60 * SECOND)
 #define WORKER_TITLE "local-worker"
+
+static struct mailbox mailbox;
 
 static void
 deliver_run(void *argument)
@@ -34,8 +38,9 @@ static bool
 job_do(struct ipc *channel, const struct ipc_frame *frame)
 {
 	struct mailbox_job job;
-	struct deliver_file d = { .job = &job };
+	struct deliver_file d = { .mailbox = &mailbox, .job = &job };
 	struct mailbox_result result;
+	bool ok;
 
 	if (!ipc_frame_decode(channel, frame, &mailbox_job_message, &job)) {
 		log_error("bad job: %s", ipc_why(channel));
@@ -49,14 +54,11 @@ job_do(struct ipc *channel, const struct ipc_frame *frame)
 		.dsn = view_of(d.dsn),
 		.reason = buf_view(&d.reason),
 	};
-	if (ipc_send(channel, &mailbox_result_message, &result, clock_deadline(RESULT_TIME)) !=
-		IPC_OK ||
-	    ipc_flush(channel, clock_deadline(RESULT_TIME)) != IPC_OK) {
-		buf_done(&d.reason);
-		return false;
-	}
+	ok = ipc_send(channel, &mailbox_result_message, &result, clock_deadline(RESULT_TIME)) ==
+		IPC_OK &&
+	    ipc_flush(channel, clock_deadline(RESULT_TIME)) == IPC_OK;
 	buf_done(&d.reason);
-	return true;
+	return ok;
 }
 
 static void
@@ -99,17 +101,19 @@ void
 worker_main(int channels_fd, const struct worker_identity *identity)
 {
 	struct sandbox_identity ids = { identity->change, identity->uid, identity->gid, NULL };
-	const char *place = identity->place == WORKER_HOME
-	    ? identity->home
-	    : service_values()->mail_spool_directory;
-	struct sandbox_path paths[] = { { place, SANDBOX_READ | SANDBOX_WRITE }, { NULL, 0 } };
+	struct sandbox_path paths[] = { { NULL, SANDBOX_READ | SANDBOX_WRITE }, { NULL, 0 } };
 	struct sandbox sandbox = { .paths = paths, .calls = SANDBOX_FILES | SANDBOX_THREADS };
 
 	prctl(PR_SET_NAME, WORKER_TITLE);
+	signal(SIGXFSZ, SIG_IGN); /* an error to report, not an end */
 	fd_set_nonblocking(channels_fd);
+	mailbox_init(
+	    &mailbox, service_values(), identity->place, identity->user, identity->home);
+	paths[0].path = mailbox.place.root;
 	task_init();
 	sandbox_apply(&sandbox, &ids, service_conf());
 	if (task_spawn("channels", channels_take, &channels_fd))
 		task_run();
 	task_done();
+	mailbox_done(&mailbox);
 }

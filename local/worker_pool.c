@@ -15,13 +15,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "local/local.h"
-#include "local/worker.h"
+#include "local/packet.h"
+#include "mail/dsn.h"
 #include "task/task.h"
 
 #define WORKERS_MAX   100
 #define WORKER_IDLE   (10 * SECOND)
 #define JOB_TIME      (3600 * SECOND)
-#define CHANNELS_IDLE 64 /* kept per worker */
+#define CHANNELS_IDLE 64             /* kept per worker */
+#define WORKER_AGE    (600 * SECOND) /* then a new one, which sees changes of the account */
+#define START_TRIES   2
+#define REASON_MAX    1000
 #define KEY_SIZE      (LAUNCHER_NAME_MAX + 16)
 
 struct channel {
@@ -33,6 +37,8 @@ struct worker {
 	char key[KEY_SIZE];
 	int fd; /* channels go over it; -1 while it starts or when it is dead */
 	bool starting;
+	unsigned generation; /* which of the processes that had this place */
+	nanoseconds started;
 	struct list channels; /* idle ones */
 	size_t idle_channels;
 	size_t users; /* tasks that hold a pointer to this */
@@ -66,7 +72,7 @@ worker_forget(struct worker *w)
 	mem_free(w);
 }
 
-/* Lets go of workers that have had nothing to do; all of them when `all`. */
+/* Lets go of workers that have had nothing to do for so long. */
 static void
 workers_expire(nanoseconds idle_for)
 {
@@ -111,6 +117,54 @@ worker_new(const char *key)
 	return w;
 }
 
+static void
+worker_give(struct worker *w)
+{
+	w->users--;
+	w->last_used = clock_now();
+	if (w->users == 0)
+		task_cond_broadcast(&changed);
+}
+
+/* The worker of that key, or room for one; NULL with errno when there is none for long. */
+static struct worker *
+worker_place_take(const char *key)
+{
+	nanoseconds deadline = clock_deadline(JOB_TIME);
+
+	for (;;) {
+		struct worker *w = hash_find(workers, view_of(key));
+
+		if (w)
+			return w;
+		if (hash_count(workers) >= WORKERS_MAX)
+			workers_expire(0);
+		if (hash_count(workers) < WORKERS_MAX)
+			return worker_new(key);
+		if (task_cond_wait(&changed, deadline) != TASK_OK) {
+			errno = EAGAIN;
+			return NULL;
+		}
+	}
+}
+
+/* 0 or errno. */
+static int
+worker_start(struct worker *w, const char *account, enum worker_place place)
+{
+	int error = 0;
+
+	w->starting = true;
+	w->fd = launcher_worker(account, place);
+	if (w->fd < 0)
+		error = errno;
+	w->starting = false;
+	w->generation++;
+	w->started = clock_now();
+	task_cond_broadcast(&changed);
+	return error;
+}
+
 /* A worker that runs, with this task counted among its users; NULL with errno. */
 static struct worker *
 worker_take(const char *account, enum worker_place place)
@@ -122,43 +176,21 @@ worker_take(const char *account, enum worker_place place)
 	snprintf(key, sizeof(key), "%d/%.*s", (int)place, LAUNCHER_NAME_MAX, account);
 	if (!workers)
 		pool_init();
-	for (;;) {
-		w = hash_find(workers, view_of(key));
-		if (w || hash_count(workers) < WORKERS_MAX)
-			break;
-		workers_expire(0);
-		if (hash_count(workers) >= WORKERS_MAX &&
-		    task_cond_wait(&changed, clock_deadline(JOB_TIME)) != TASK_OK) {
-			errno = EAGAIN;
-			return NULL;
-		}
-	}
+	w = worker_place_take(key);
 	if (!w)
-		w = worker_new(key);
+		return NULL;
 	w->users++;
 	while (w->starting && task_cond_wait(&changed, clock_deadline(JOB_TIME)) == TASK_OK)
 		;
-	if (w->fd < 0 && !w->starting) {
-		w->starting = true;
-		w->fd = launcher_worker(account, place);
-		error = errno;
-		w->starting = false;
-		task_cond_broadcast(&changed);
-	}
+	if (w->fd >= 0 && clock_now() - w->started > WORKER_AGE)
+		worker_close(w);
+	if (w->fd < 0 && !w->starting)
+		error = worker_start(w, account, place);
 	if (w->fd >= 0)
 		return w;
-	w->users--;
+	worker_give(w);
 	errno = error ? error : EAGAIN;
 	return NULL;
-}
-
-static void
-worker_give(struct worker *w)
-{
-	w->users--;
-	w->last_used = clock_now();
-	if (w->users == 0)
-		task_cond_signal(&changed);
 }
 
 static struct ipc *
@@ -188,11 +220,11 @@ channel_open(struct worker *w)
 }
 
 static void
-channel_give(struct worker *w, struct ipc **ipc)
+channel_give(struct worker *w, unsigned generation, struct ipc **ipc)
 {
 	struct channel *c;
 
-	if (w->fd < 0 || w->idle_channels >= CHANNELS_IDLE) {
+	if (w->fd < 0 || w->generation != generation || w->idle_channels >= CHANNELS_IDLE) {
 		ipc_free(ipc);
 		return;
 	}
@@ -203,24 +235,36 @@ channel_give(struct worker *w, struct ipc **ipc)
 	w->idle_channels++;
 }
 
-static bool
+enum ask { ASK_DONE, ASK_NOT_SENT, ASK_NO_ANSWER };
+
+static enum ask
 job_run(struct ipc *ipc, const struct mailbox_job *job, struct mailbox_result *result)
 {
 	nanoseconds deadline = clock_deadline(JOB_TIME);
 
-	return ipc_send(ipc, &mailbox_job_message, job, deadline) == IPC_OK &&
-	    ipc_flush(ipc, deadline) == IPC_OK &&
-	    ipc_expect(ipc, &mailbox_result_message, result, deadline) == IPC_OK;
+	if (ipc_send(ipc, &mailbox_job_message, job, deadline) != IPC_OK ||
+	    ipc_flush(ipc, deadline) != IPC_OK)
+		return ASK_NOT_SENT;
+	return ipc_expect(ipc, &mailbox_result_message, result, deadline) == IPC_OK
+	    ? ASK_DONE
+	    : ASK_NO_ANSWER;
 }
 
+/* The worker is the recipient's process: what it says is not believed without a look. */
 static struct outcome
 outcome_of(struct arena *a, const struct mailbox_result *r)
 {
-	enum deliver_result result = r->result == DELIVER_SENT || r->result == DELIVER_BOUNCED
-	    ? (enum deliver_result)r->result
-	    : DELIVER_DEFERRED;
+	static const char classes[] = {
+		[DELIVER_SENT] = '2', [DELIVER_DEFERRED] = '4', [DELIVER_BOUNCED] = '5'
+	};
+	struct view reason = view_sub(r->reason, 0, REASON_MAX);
 
-	return outcome_make(a, result, arena_dup(a, r->dsn), "%.*s", VIEW_ARG(r->reason));
+	if (r->result < DELIVER_SENT || r->result > DELIVER_BOUNCED || !dsn_is_valid(r->dsn) ||
+	    r->dsn.p[0] != classes[r->result])
+		return outcome_make(a, DELIVER_DEFERRED, "4.3.0",
+		    "the delivery process gave an answer that makes no sense");
+	return outcome_make(
+	    a, (enum deliver_result)r->result, arena_dup(a, r->dsn), "%.*s", VIEW_ARG(reason));
 }
 
 static struct outcome
@@ -229,32 +273,49 @@ no_worker(struct arena *a, const char *account, int error)
 	return outcome_make(a, DELIVER_DEFERRED, "4.3.0",
 	    "cannot start a delivery process for \"%s\": %s", account,
 	    error == ENOENT      ? "no such account"
-		: error == EPERM ? "it is root's"
+		: error == EPERM ? "it would have the rights of root"
 				 : strerror(error));
+}
+
+/* One try with one worker. */
+static enum ask
+worker_ask(struct worker *w, struct arena *a, const struct mailbox_job *job, struct outcome *o)
+{
+	unsigned generation = w->generation;
+	struct ipc *ipc = channel_open(w);
+	struct mailbox_result result;
+	enum ask ask = ipc ? job_run(ipc, job, &result) : ASK_NOT_SENT;
+
+	if (ask == ASK_DONE) {
+		*o = outcome_of(a, &result);
+		channel_give(w, generation, &ipc);
+		return ask;
+	}
+	ipc_free(&ipc);
+	/* The worker is gone: the next one to come starts another. */
+	if (w->generation == generation)
+		worker_close(w);
+	return ask;
 }
 
 struct outcome
 worker_pool_ask(struct arena *a, const char *account, enum worker_place place,
     const struct mailbox_job *job)
 {
-	struct worker *w = worker_take(account, place);
-	struct mailbox_result result;
+	enum ask ask = ASK_NOT_SENT;
 	struct outcome o;
-	struct ipc *ipc;
 
-	if (!w)
-		return no_worker(a, account, errno);
-	ipc = channel_open(w);
-	if (ipc && job_run(ipc, job, &result)) {
-		o = outcome_of(a, &result);
-		channel_give(w, &ipc);
-	} else {
-		/* The worker is gone: the next one to come starts another. */
-		worker_close(w);
+	/* A worker that died while it had nothing to do costs no delivery. */
+	for (int i = 0; i < START_TRIES && ask == ASK_NOT_SENT; i++) {
+		struct worker *w = worker_take(account, place);
+
+		if (!w)
+			return no_worker(a, account, errno);
+		ask = worker_ask(w, a, job, &o);
+		worker_give(w);
+	}
+	if (ask != ASK_DONE)
 		o = outcome_make(a, DELIVER_DEFERRED, "4.3.0",
 		    "the delivery process of \"%s\" ended unexpectedly", account);
-		ipc_free(&ipc);
-	}
-	worker_give(w);
 	return o;
 }
