@@ -172,8 +172,11 @@ class Instance:
         return self.ports[name]
 
     def write(self, name, text):
-        with open(os.path.join(self.conf, name), "w", encoding="utf-8") as f:
+        """Daemons that are just starting see the old file or the new one, never half of it."""
+        path = os.path.join(self.conf, name)
+        with open(path + ".new", "w", encoding="utf-8") as f:
             f.write(text)
+        os.replace(path + ".new", path)
 
     def write_config(self, main=None, master=None):
         """Writes main.cf and master.cf again, with the given changes kept for the next time."""
