@@ -93,11 +93,12 @@ notice_serve(struct ipc *qmgr, const struct ipc_frame *frame)
 {
 	struct notice n = { .request.message = -1 };
 	bool ok = request_take(qmgr, frame, &n) && recipients_receive(qmgr, &n);
+	const char *why = ipc_why(qmgr);
 
 	if (ok)
 		ok = answer(qmgr, &n);
 	else
-		log_warn("bad request for a notice: %s", ipc_why(qmgr));
+		log_warn("bad request for a notice: %s", *why ? why : "unexpected contents");
 	file_close(&n.request.message);
 	mem_free(n.recipients);
 	arena_reset(&n.arena);

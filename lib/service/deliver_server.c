@@ -24,7 +24,9 @@ frame_deadline(void)
 static bool
 request_bad(struct ipc *qmgr)
 {
-	log_warn("bad delivery request: %s", ipc_why(qmgr));
+	const char *why = ipc_why(qmgr);
+
+	log_warn("bad delivery request: %s", *why ? why : "unexpected message");
 	return false;
 }
 

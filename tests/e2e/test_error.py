@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """error, retry and discard: what a next hop says is what happens to the recipient."""
 
+import contextlib
 import os
 import re
 import smtplib
@@ -119,7 +120,8 @@ def test_rules_of_the_conversation(agents):
 
     for breach in (go_first, no_descriptor, unknown_message, bad_index):
         with Ipc(a.postern, "private/error") as ipc:
-            breach(ipc)
+            with contextlib.suppress(BrokenPipeError):  # it may not wait for the rest
+                breach(ipc)
             assert ipc.is_closed(), breach.__name__
     assert a.one("error", "no")["result"] == BOUNCED
 
