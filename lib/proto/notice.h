@@ -52,7 +52,7 @@ struct notice_send {
 
 struct notice_status {
 	bool ok;               /* false: temporary, ask again later */
-	struct view notice_id; /* queue id of the notice */
+	struct view notice_id; /* queue id of the notice; empty: nobody is to be told */
 	struct view why;
 };
 
