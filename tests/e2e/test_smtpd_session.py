@@ -340,6 +340,18 @@ def test_bytes_do_not_extend_a_request(limits):
             assert answer.code == 421
 
 
+def test_each_chunk_is_a_request(limits):
+    """A message in many chunks may take longer than one request."""
+    with limits.wire("rate") as wire:
+        wire.envelope()
+        started = time.monotonic()
+        while time.monotonic() - started < 1.3:
+            wire.send(b"BDAT 100\r\n" + b"x" * 100)
+            assert wire.reply().code == 250
+        wire.send(b"BDAT 0 LAST\r\n")
+        assert wire.reply().code == 250
+
+
 def test_connections_of_one_client(limits):
     """Each smtpd process counts for itself."""
     wires = []
