@@ -230,12 +230,19 @@ void message_progress(struct message *m);
 void outcomes_clear(struct outcomes *o);
 void outcome_start(void);
 
+/* ---- note.c: what is written about a message ---- */
+bool message_journal(struct message *m); /* opens it; blocks: for offloads */
+/* These wait for the disk. */
+bool note_outcomes(struct message *m, const struct queue_journal_entry *entries, size_t count,
+    bool expire);                                       /* expire: that it was asked for, too */
+bool note_attempt(struct message *m, microseconds due); /* and moves it to deferred */
+bool note_held(struct message *m);                      /* moves it to hold */
+
 /* ---- settle.c, remove.c, notices.c ---- */
 void message_settle(struct message *m);
 void message_stall(struct message *m);
-void settle_stalled(void);               /* tries again what the disk did not take */
-void settle_works(void);                 /* it takes something again */
-bool message_journal(struct message *m); /* opens it; blocks: for offloads */
+void settle_stalled(void); /* tries again what the disk did not take */
+void settle_works(void);   /* it takes something again */
 void message_remove(struct message *m);
 
 enum notice_result { NOTICE_TOLD, NOTICE_NOT_WANTED, NOTICE_LATER };

@@ -27,96 +27,7 @@ static struct settling {
 	bool ready;
 } settling;
 
-/* ---- outside the loop ---- */
-
-struct job {
-	struct message *m;
-	const struct queue_journal_entry *entries;
-	size_t count;
-	microseconds due;
-	enum queue_place to;
-	bool expire;
-	enum queue_result result;
-	const char *why;
-};
-
-bool
-message_journal(struct message *m)
-{
-	const char *why = NULL;
-	enum queue_result r;
-
-	if (m->journal && !m->journal->journal_broken)
-		return true;
-	if (m->journal)
-		queue_message_done(m->journal);
-	else
-		m->journal = NEW(struct queue_message);
-	r = queue_message_open(qmgr.queue, m->place, m->id, true, m->journal, &why);
-	if (r == QUEUE_OK)
-		return true;
-	log_warn("%s: open queue file to note its state: %s", m->id,
-	    why ? why : queue_result_text(r));
-	mem_free(m->journal);
-	m->journal = NULL;
-	return false;
-}
-
-static void
-append_run(void *argument)
-{
-	struct job *j = argument;
-
-	j->result = QUEUE_ERROR;
-	if (!message_journal(j->m))
-		return;
-	j->result = QUEUE_OK;
-	if (j->expire)
-		j->result = queue_journal_expire(qmgr.queue, j->m->journal, &j->why);
-	if (j->result == QUEUE_OK && j->count)
-		j->result = queue_journal_append(
-		    qmgr.queue, j->m->journal, j->entries, j->count, false, &j->why);
-	if (j->result != QUEUE_OK)
-		log_warn("%s: note the state of the message: %s", j->m->id, j->why);
-}
-
-/* The attempt is counted before the move: the file's time goes with it. */
-static void
-defer_run(void *argument)
-{
-	struct job *j = argument;
-	struct message *m = j->m;
-
-	j->result = QUEUE_ERROR;
-	if (!message_journal(m))
-		return;
-	j->result = queue_journal_attempt(qmgr.queue, m->journal, j->due, &j->why);
-	if (j->result == QUEUE_OK && m->place != j->to)
-		j->result = queue_move(qmgr.queue, m->id, m->place, j->to, &j->why);
-	if (j->result != QUEUE_OK)
-		log_warn("%s: move to %s: %s", m->id, queue_place_name(j->to), j->why);
-}
-
-static void
-hold_run(void *argument)
-{
-	struct job *j = argument;
-
-	j->result = queue_move(qmgr.queue, j->m->id, j->m->place, j->to, &j->why);
-	if (j->result != QUEUE_OK)
-		log_warn("%s: move to hold: %s", j->m->id, j->why);
-}
-
 /* ---- journal ---- */
-
-static bool
-append(struct message *m, const struct queue_journal_entry *entries, size_t count, bool expire)
-{
-	struct job j = { .m = m, .entries = entries, .count = count, .expire = expire };
-
-	task_offload(append_run, &j);
-	return j.result == QUEUE_OK;
-}
 
 /* What is recorded while the disk works is written in the next round. */
 static bool
@@ -126,7 +37,7 @@ write_outcomes(struct message *m)
 		struct outcomes o = m->outcomes;
 
 		m->outcomes = (struct outcomes){ 0 };
-		if (append(m, o.list, o.count, false)) {
+		if (note_outcomes(m, o.list, o.count, false)) {
 			outcomes_clear(&o);
 			continue;
 		}
@@ -168,7 +79,7 @@ change_states(struct message *m, bool from_pending, enum queue_rcpt_state to, bo
 			list[count++] =
 			    (struct queue_journal_entry){ i, to, s->when, s->dsn, s->reason };
 	}
-	done = append(m, list, count, expire);
+	done = note_outcomes(m, list, count, expire);
 	mem_free(list);
 	return done;
 }
@@ -219,31 +130,28 @@ tell_sender(struct message *m)
 static void
 put_off(struct message *m)
 {
-	microseconds now = clock_wall();
-	struct job j = { .m = m, .to = QUEUE_DEFERRED };
+	microseconds due =
+	    retry_next(&qmgr.retry, m->file.arrival, clock_wall(), random_below(RETRY_DRAWS));
 	char id[QUEUE_ID_SIZE];
 
-	j.due = retry_next(&qmgr.retry, m->file.arrival, now, random_below(RETRY_DRAWS));
-	task_offload(defer_run, &j);
-	if (j.result != QUEUE_OK && j.result != QUEUE_GONE) {
+	if (!note_attempt(m, due)) {
 		message_stall(m);
 		return;
 	}
 	settle_works();
 	memcpy(id, m->id, sizeof(id));
 	message_forget(m);
-	deferred_add(id, j.due);
+	deferred_add(id, due);
 }
 
 static void
 hold(struct message *m)
 {
-	struct job j = { .m = m, .to = QUEUE_HOLD };
+	bool held = note_held(m);
 
-	task_offload(hold_run, &j);
-	if (j.result == QUEUE_OK)
+	if (held)
 		log_info("%s: placed on hold", m->id);
-	message_wishes_end(m, j.result == QUEUE_OK);
+	message_wishes_end(m, held);
 	message_forget(m);
 }
 

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is written about a message: its journal and its place. The work is done outside the
+ * loop; the functions without a "run" in their names wait for it. The journal has a descriptor
+ * of its own, opened when there is something to write, because agents get the other one and
+ * must not be able to write.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "qmgr/qmgr.h"
+
+struct job {
+	struct message *m;
+	const struct queue_journal_entry *entries;
+	size_t count;
+	microseconds due;
+	enum queue_place to;
+	bool expire;
+	enum queue_result result;
+	const char *why;
+};
+
+bool
+message_journal(struct message *m)
+{
+	const char *why = NULL;
+	enum queue_result r;
+
+	if (m->journal && !m->journal->journal_broken)
+		return true;
+	if (m->journal)
+		queue_message_done(m->journal);
+	else
+		m->journal = NEW(struct queue_message);
+	r = queue_message_open(qmgr.queue, m->place, m->id, true, m->journal, &why);
+	if (r == QUEUE_OK)
+		return true;
+	log_warn("%s: open queue file to note its state: %s", m->id,
+	    why ? why : queue_result_text(r));
+	mem_free(m->journal);
+	m->journal = NULL;
+	return false;
+}
+
+static void
+append_run(void *argument)
+{
+	struct job *j = argument;
+
+	j->result = QUEUE_ERROR;
+	if (!message_journal(j->m))
+		return;
+	j->result = QUEUE_OK;
+	if (j->expire)
+		j->result = queue_journal_expire(qmgr.queue, j->m->journal, &j->why);
+	if (j->result == QUEUE_OK && j->count)
+		j->result = queue_journal_append(
+		    qmgr.queue, j->m->journal, j->entries, j->count, false, &j->why);
+	if (j->result != QUEUE_OK)
+		log_warn("%s: note the state of the message: %s", j->m->id, j->why);
+}
+
+/* The attempt is counted before the move: the file's time goes with it. */
+static void
+defer_run(void *argument)
+{
+	struct job *j = argument;
+	struct message *m = j->m;
+
+	j->result = QUEUE_ERROR;
+	if (!message_journal(m))
+		return;
+	j->result = queue_journal_attempt(qmgr.queue, m->journal, j->due, &j->why);
+	if (j->result == QUEUE_OK && m->place != j->to)
+		j->result = queue_move(qmgr.queue, m->id, m->place, j->to, &j->why);
+	if (j->result != QUEUE_OK)
+		log_warn("%s: move to %s: %s", m->id, queue_place_name(j->to), j->why);
+}
+
+static void
+hold_run(void *argument)
+{
+	struct job *j = argument;
+
+	j->result = queue_move(qmgr.queue, j->m->id, j->m->place, j->to, &j->why);
+	if (j->result != QUEUE_OK)
+		log_warn("%s: move to hold: %s", j->m->id, j->why);
+}
+
+/* ---- waiting for it ---- */
+
+bool
+note_outcomes(
+    struct message *m, const struct queue_journal_entry *entries, size_t count, bool expire)
+{
+	struct job j = { .m = m, .entries = entries, .count = count, .expire = expire };
+
+	task_offload(append_run, &j);
+	return j.result == QUEUE_OK;
+}
+
+bool
+note_attempt(struct message *m, microseconds due)
+{
+	struct job j = { .m = m, .to = QUEUE_DEFERRED, .due = due };
+
+	task_offload(defer_run, &j);
+	return j.result == QUEUE_OK || j.result == QUEUE_GONE;
+}
+
+bool
+note_held(struct message *m)
+{
+	struct job j = { .m = m, .to = QUEUE_HOLD };
+
+	task_offload(hold_run, &j);
+	return j.result == QUEUE_OK;
+}
