@@ -179,7 +179,7 @@ class Postern(Peer):
         self.command("stop")
 
     def pid(self):
-        with open(os.path.join(self.home, "spool", "pid", "master.pid")) as f:
+        with open(os.path.join(self.home, "spool", "pid", "master.lock")) as f:
             return int(f.read().split()[0])
 
 

@@ -158,6 +158,14 @@ def restart(postern):
     postern.note_processes()
 
 
+def stories(postern):
+    """The log lines of what is still in the queue."""
+    log = postern.log().splitlines()
+    return "\n".join(path + "\n" + "\n".join(
+        [line for line in log if os.path.basename(path) in line][-12:])
+        for path in postern.queue_files()[:5])
+
+
 def messages(postern):
     found = []
     for reader in READERS:
@@ -200,7 +208,10 @@ def test_nothing_is_lost(postern_instance):
     for thread in clients:
         thread.join()
     restart(postern)
-    postern.wait_queue_empty(deadline=90)
+    try:
+        postern.wait_queue_empty(deadline=90)
+    except AssertionError as e:
+        raise AssertionError(f"{e}: {stories(postern)}") from None
 
     delivered, returned = account(postern)
     told = ledger.count()
