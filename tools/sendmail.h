@@ -48,6 +48,11 @@ void envelope_id(struct sendmail *s, const char *text);
 
 /* sendmail_content.c */
 void content_read(struct sendmail *s);
+/*
+ * For -t while nobody is there to say so: ends the program when the header names nobody, or
+ * what nobody can read.
+ */
+void content_check_destinations(const struct sendmail *s);
 
 /* sendmail_submit.c: to pickup, or else into maildrop/. Returns the exit code. */
 int sendmail_submit(struct sendmail *s);

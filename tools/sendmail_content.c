@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "mail/header.h"
 #include "mail/local_text.h"
 #include "tools/sendmail.h"
 
@@ -53,4 +55,51 @@ content_read(struct sendmail *s)
 	local_text_end(&text, &s->content);
 	if (s->content.overflow)
 		sendmail_fatal(s, EX_UNAVAILABLE, "message file too big");
+}
+
+/* The destinations that -t takes, of a first message and of one that is sent again. */
+static bool
+is_destination(const struct header_field *f)
+{
+	static const struct view names[] = { { "To", 2 }, { "Cc", 2 }, { "Bcc", 3 },
+		{ "Resent-To", 9 }, { "Resent-Cc", 9 }, { "Resent-Bcc", 10 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (header_is(f, names[i]))
+			return true;
+	}
+	return false;
+}
+
+static size_t
+addresses_count(const struct sendmail *s, const struct header_field *f)
+{
+	struct header_address_walk walk;
+	struct header_address found;
+	size_t count = 0;
+	bool bad;
+
+	header_address_walk_init(&walk, f->value);
+	while (header_address_next(&walk, &found))
+		count += found.address.n > 0;
+	bad = walk.skipped > 0 || walk.truncated;
+	header_address_walk_done(&walk);
+	if (bad)
+		sendmail_fatal(s, EX_DATAERR, "bad address in message header");
+	return count;
+}
+
+void
+content_check_destinations(const struct sendmail *s)
+{
+	struct view block = buf_view(&s->content);
+	size_t count = s->recipient_count;
+	struct header_field f;
+
+	while (header_next(&block, &f)) {
+		if (is_destination(&f))
+			count += addresses_count(s, &f);
+	}
+	if (count == 0)
+		sendmail_fatal(s, EX_USAGE, "No recipient addresses found in message header");
 }

@@ -192,6 +192,8 @@ sendmail_submit(struct sendmail *s)
 	code = submit_to_pickup(s);
 	if (code != TRY_MAILDROP)
 		return code;
+	if (s->extract)
+		content_check_destinations(s);
 	sigfillset(&all);
 	(void)sigprocmask(SIG_BLOCK, &all, NULL);
 	return submit_to_maildrop(s);

@@ -4,7 +4,7 @@
  * pickup submits later. The file is
  *
  *   "PosternM", u32 version 1, then the frames of submit/1 as on the socket (u32 length, u8
- *   kind, payload): begin, recipient..., data..., end; nothing behind the end.
+ *   kind, payload): begin, recipient..., data..., end. What stands behind the end is not read.
  *
  * docs/queue.md tells the life of these files, their names, modes and owners. Whoever wrote the
  * file may be anybody and may still change it: the reader trusts none of it.

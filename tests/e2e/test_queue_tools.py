@@ -267,6 +267,13 @@ def test_lock_is_respected(stopped):
     assert len(stopped.queue_files()) == 3
 
 
+def test_service_name_parameter(postern_instance):
+    instance = postern_instance(master=MASTER.replace("showq   unix", "teller unix"),
+                                main={"showq_service_name": "teller"}).start()
+    done = instance.run("postqueue", "-p")
+    assert done.stdout == EMPTY and done.stderr == ""
+
+
 # ---- who may ----
 
 @pytest.mark.skipif(not can_be_another_user(), reason="needs root to be another user")

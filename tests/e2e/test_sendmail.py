@@ -321,6 +321,31 @@ def test_cleanup_down(postern_instance):
     assert recipients(one(instance)[0]) == ["to@example.test"]
 
 
+def test_bad_headers_are_refused_while_down(postern_instance):
+    instance = postern_instance(master=MASTER).start()
+    instance.stop()
+    sendmail(instance, "-t", text="Subject: x\n\nTo: a@example.test\n", code=EX_USAGE)
+    sendmail(instance, "-t", text="To: a@b@c@example.test\n\n", code=EX_DATAERR)
+    assert maildrop(instance) == []
+    sendmail(instance, "-t", "a@example.test", text="Subject: x\n\n")
+    assert len(maildrop(instance)) == 1
+
+
+def test_line_ending_parameter(postern_instance):
+    instance = postern_instance(master=MASTER, main={"sendmail_fix_line_endings": "never"})
+    instance.start()
+    sendmail(instance, "to@example.test", text=b"Subject: x\n\na\r\nb\n")
+    assert body(one(instance)[1]) == b"a \nb\n"
+
+
+def test_service_name_parameter(postern_instance):
+    instance = postern_instance(
+        master=MASTER.replace("pickup  unix n - n 60 1 pickup", "desk unix n - n 60 1 pickup"),
+        main={"pickup_service_name": "desk"}).start()
+    sendmail(instance, "to@example.test")
+    assert recipients(one(instance)[0]) == ["to@example.test"] and maildrop(instance) == []
+
+
 def test_no_queue_directory(postern_instance):
     instance = postern_instance(master=MASTER)
     error = sendmail(instance, "to@example.test", code=EX_TEMPFAIL)
