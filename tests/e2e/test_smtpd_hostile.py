@@ -44,8 +44,8 @@ def others_are_served(smtpd):
     assert set(pids) <= set(smtpd.instance.children("smtpd"))
 
 
-# What may be left in the process after an attack, in KiB; a sanitizer keeps more.
-SLACK = 24 * 1024 if is_sanitized() else 2 * 1024
+# What may be left after an attack, in KiB: a second process, and what a sanitizer keeps.
+SLACK = 24 * 1024 if is_sanitized() else 8 * 1024
 
 
 def rss(smtpd):
