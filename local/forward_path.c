@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * forward_path: the files below a user's home that say where mail goes instead. Values that
- * come from an address pass forward_expansion_filter first, so that no address names another
- * file.
+ * come from an address pass forward_expansion_filter first: with the filter as installed "../"
+ * passes, but stands behind a name that does not exist.
  */
 #include <string.h>
 #include <unistd.h>
@@ -82,7 +82,7 @@ forward_paths(struct arena *a, const struct mailbox_request *r)
 		size_t before = out.len;
 		char *why = NULL;
 
-		if (!conf_expand_with(service_conf(), name_value, &names, word, &out, &why)) {
+		if (!conf_expand_with(local.main_cf, name_value, &names, word, &out, &why)) {
 			log_warn("forward_path: %s", why);
 			mem_free(why);
 			buf_truncate(&out, before);

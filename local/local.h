@@ -22,6 +22,7 @@
 
 /* What all deliveries share. Set before the jail. */
 struct local {
+	const struct conf *main_cf;
 	const struct conf_values *conf;
 	struct table_list *aliases;
 	struct table *passwd;

@@ -16,6 +16,7 @@ static void
 pre_jail(void)
 {
 	launcher_start();
+	local.main_cf = service_conf();
 	local.conf = service_values();
 	local.aliases = table_list_open(local.conf->alias_maps, service_conf());
 	local.passwd = table_open("unix:passwd.byname", service_conf());
