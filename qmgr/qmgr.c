@@ -16,7 +16,7 @@
 #include "base/mem.h"
 
 #define FINISH_TIME            (20 * SECOND)
-#define DESCRIPTORS_FOR_OTHERS 512
+#define DESCRIPTORS_FOR_OTHERS 2000
 #define LOCK_NAME              "pid/qmgr.lock"
 #define LOCK_TRIES             1200
 #define LOCK_PAUSE             (50 * 1000 * 1000) /* nanoseconds */

@@ -8,7 +8,11 @@
 #include "base/log.h"
 #include "qmgr/qmgr.h"
 
-#define ANSWER_TIME (60 * SECOND)
+#define ANSWER_TIME   (60 * SECOND)
+#define STRANGER_TIME (60 * SECOND) /* to say something */
+#define STRANGERS_MAX 50            /* connections of users that are not ours */
+
+static unsigned strangers;
 
 static bool
 answer_command(struct ipc *client, const struct ipc_frame *frame, uid_t uid)
@@ -40,26 +44,40 @@ frame_handle(struct ipc *client, const struct ipc_frame *frame, uid_t uid, bool 
 	return true;
 }
 
-void
-session_run(const struct service_connection *c)
+static void
+serve(const struct service_connection *c, struct ipc *client, uid_t uid, bool is_ours)
 {
-	uid_t uid = (uid_t)-1;
-	bool is_owner = service_peer_is_owner(c->fd, &uid);
-	struct ipc *client = ipc_new(c->fd);
-
 	for (;;) {
+		nanoseconds deadline = is_ours ? DEADLINE_NEVER : clock_deadline(STRANGER_TIME);
 		struct ipc_frame frame;
 		bool handled;
 
 		service_session_idle(c, true);
-		if (ipc_receive(client, &frame, DEADLINE_NEVER) != IPC_OK)
-			break;
+		if (ipc_receive(client, &frame, deadline) != IPC_OK)
+			return;
 		service_session_idle(c, false);
-		handled = frame_handle(client, &frame, uid, is_owner);
+		handled = frame_handle(client, &frame, uid, is_ours);
 		if (!handled)
 			log_warn("bad request from user id %ld", (long)uid);
 		if (!handled || service_is_finishing())
-			break;
+			return;
+	}
+}
+
+/* Users of this host cannot take all descriptors away from the mail. */
+void
+session_run(const struct service_connection *c)
+{
+	uid_t uid = (uid_t)-1;
+	bool is_ours = service_peer_is_ours(c->fd, &uid);
+	struct ipc *client = ipc_new(c->fd);
+
+	if (is_ours) {
+		serve(c, client, uid, true);
+	} else if (strangers < STRANGERS_MAX) {
+		strangers++;
+		serve(c, client, uid, false);
+		strangers--;
 	}
 	ipc_free(&client);
 }
