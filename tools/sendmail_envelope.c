@@ -30,7 +30,11 @@ gecos_name(struct sendmail *s, const struct passwd *pw)
 
 	for (size_t i = 0; i < gecos.n && gecos.p[i] != ',' && gecos.p[i] != ';'; i++) {
 		if (gecos.p[i] == '&' && pw->pw_name[0] != '\0') {
-			buf_append_char(&name, (char)(pw->pw_name[0] & ~0x20));
+			char first = pw->pw_name[0];
+
+			if (first >= 'a' && first <= 'z')
+				first = (char)(first - 'a' + 'A');
+			buf_append_char(&name, first);
 			buf_append_str(&name, pw->pw_name + 1);
 		} else {
 			buf_append_char(&name, gecos.p[i]);
