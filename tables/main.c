@@ -54,7 +54,7 @@ main(int argc, char **argv)
 		.sandbox = {
 			.paths = paths,
 			.calls = SANDBOX_ACCEPT | SANDBOX_CONNECT_UNIX | SANDBOX_FILES |
-			    SANDBOX_THREADS,
+			    SANDBOX_THREADS | SANDBOX_NAMES,
 			.max_descriptors = 4096,
 		},
 		.pre_jail = pre_jail,

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define READ_SIZE ((size_t)16384)
@@ -141,9 +142,10 @@ bool
 fd_set_nonblocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
+	int on = 1;
 
-	return flags >= 0 &&
-	    (flags & O_NONBLOCK || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0);
+	/* Not by F_SETFL, which jailed processes do not have. */
+	return flags >= 0 && (flags & O_NONBLOCK || ioctl(fd, FIONBIO, &on) == 0);
 }
 
 bool

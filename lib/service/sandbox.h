@@ -36,6 +36,7 @@ enum sandbox_calls {
 	SANDBOX_IDENTITY = 16,    /* fork, setresuid and friends: for the root launcher */
 	SANDBOX_EXEC = 32,
 	SANDBOX_THREADS = 64, /* clone for threads (the offload pool) */
+	SANDBOX_NAMES = 128,  /* what modules of the name service do to their sockets */
 };
 
 struct sandbox {
@@ -44,6 +45,12 @@ struct sandbox {
 	size_t max_descriptors;           /* RLIMIT_NOFILE; 0: leave */
 	bool off;                         /* only programs that must run arbitrary code */
 };
+
+/*
+ * Builds with AddressSanitizer leave holes that its leak check needs; tests of the jail set
+ * this variable to have none. Other builds never look at it.
+ */
+#define SANDBOX_STRICT "POSTERN_STRICT_JAIL"
 
 struct conf;
 
