@@ -111,6 +111,7 @@ session_run(const struct service_connection *c)
 	struct ipc *qmgr = ipc_new(c->fd);
 	struct ipc_frame frame;
 
+	ipc_take_descriptors(qmgr);
 	for (;;) {
 		service_session_idle(c, true);
 		if (ipc_receive(qmgr, &frame, DEADLINE_NEVER) != IPC_OK)

@@ -91,6 +91,7 @@ channels_take(void *argument)
 		if (channel_fd < 0)
 			continue;
 		channel = ipc_new(channel_fd);
+		ipc_take_descriptors(channel);
 		if (!task_spawn("channel", channel_run, channel))
 			ipc_free(&channel);
 	}

@@ -34,6 +34,12 @@ ipc_new(int fd)
 }
 
 void
+ipc_take_descriptors(struct ipc *c)
+{
+	c->takes_fds = true;
+}
+
+void
 ipc_close_fds(int *fds, size_t *count)
 {
 	for (size_t i = 0; i < *count; i++) {

@@ -9,7 +9,7 @@
  * Encoding, decoding, the tests and the fuzz dictionary come from it. Unknown fields are
  * skipped, a field that is there twice, a required one that is missing, or a value of the wrong
  * form is an error: the caller closes the connection. Descriptors travel by SCM_RIGHTS with the
- * frame they belong to; one that is not expected is closed.
+ * frame they belong to; one that the message has no field for is closed.
  */
 #ifndef IPC_IPC_H
 #define IPC_IPC_H
@@ -87,6 +87,12 @@ enum ipc_result {
 struct ipc;
 
 struct ipc *ipc_new(int fd); /* takes the descriptor */
+
+/*
+ * The messages of this conversation bring descriptors. Without this call one that does is
+ * IPC_PROTOCOL: a peer cannot fill the table of a process that waits for none.
+ */
+void ipc_take_descriptors(struct ipc *c);
 void ipc_free(struct ipc **c);
 int ipc_fd(const struct ipc *c);
 const char *ipc_why(const struct ipc *c);

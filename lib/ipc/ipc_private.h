@@ -38,6 +38,7 @@ struct ipc {
 	bool writing; /* a writer is in the middle of it, perhaps waiting */
 	bool drained; /* the last read took all there was */
 	bool at_eof;
+	bool takes_fds;
 	unsigned char busy; /* receives since the others had a turn */
 
 	struct buf out;

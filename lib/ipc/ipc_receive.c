@@ -70,7 +70,8 @@ keep_fds(struct ipc *c, struct msghdr *message, size_t n)
 	}
 	if ((message->msg_flags & MSG_CTRUNC) || (b.count > 0 && c->batch_count == 2)) {
 		ipc_close_fds(b.fds, &b.count);
-		return ipc_refuse(c, "too many descriptors");
+		return ipc_refuse(
+		    c, c->takes_fds ? "too many descriptors" : "descriptors are not expected");
 	}
 	if (b.count > 0)
 		c->batches[c->batch_count++] = b;
@@ -129,8 +130,8 @@ read_once(struct ipc *c, size_t total, size_t *got)
 	struct iovec part = { c->in + c->in_end, room };
 	struct msghdr message = { .msg_iov = &part,
 		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control) };
+		.msg_control = c->takes_fds ? control.bytes : NULL,
+		.msg_controllen = c->takes_fds ? sizeof(control) : 0 };
 	ssize_t n;
 
 	*got = 0;

@@ -163,6 +163,7 @@ deliver_serve(const struct service_connection *c, void (*handler)(struct deliver
 	struct ipc *qmgr = ipc_new(c->fd);
 	struct ipc_frame frame;
 
+	ipc_take_descriptors(qmgr);
 	for (;;) {
 		service_session_idle(c, true);
 		if (ipc_receive(qmgr, &frame, DEADLINE_NEVER) != IPC_OK)

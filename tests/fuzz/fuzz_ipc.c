@@ -100,6 +100,7 @@ receive_frames(struct view in)
 	assert(file_write_all(fds[1], in.p, in.n));
 	file_close(&fds[1]);
 	c = ipc_new(fds[0]);
+	ipc_take_descriptors(c);
 	while (ipc_receive(c, &frame, DEADLINE_NEVER) == IPC_OK) {
 		struct sample value;
 

@@ -234,6 +234,7 @@ session(const struct service_connection *connection)
 	struct ipc_frame frame;
 	bool ok = true;
 
+	ipc_take_descriptors(c);
 	while (ok && !service_is_finishing()) {
 		service_session_idle(connection, true);
 		if (ipc_receive(c, &frame, DEADLINE_NEVER) != IPC_OK)

@@ -66,6 +66,8 @@ setup(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	e->a = ipc_new(fds[0]);
 	e->b = ipc_new(fds[1]);
+	ipc_take_descriptors(e->a);
+	ipc_take_descriptors(e->b);
 	*state = e;
 	return 0;
 }
@@ -407,6 +409,40 @@ broken_rules_are_told(void **state)
 	assert_int_equal(e->done, 2);
 }
 
+/* A conversation whose messages bring none is not made to hold any. */
+static void
+descriptors_are_refused(void *argument)
+{
+	size_t before = open_descriptors();
+	struct ends *e = argument;
+	struct ipc_frame frame;
+	int ends[2], sent[2];
+	struct ipc *c;
+
+	assert_int_equal(pipe(sent), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	c = ipc_new(ends[0]);
+	raw_send(ends[1], VIEW("\0"), sent, 2);
+	assert_int_equal(ipc_receive(c, &frame, soon()), IPC_PROTOCOL);
+	assert_string_equal(ipc_why(c), "descriptors are not expected");
+	assert_int_equal(open_descriptors(), before + 4);
+	ipc_free(&c);
+	file_close(&ends[1]);
+	file_close(&sent[0]);
+	file_close(&sent[1]);
+	e->done = 2;
+}
+
+static void
+unexpected_descriptors_end_it(void **state)
+{
+	struct ends *e = *state;
+
+	assert_true(task_spawn("receiver", descriptors_are_refused, e));
+	task_run();
+	assert_int_equal(e->done, 2);
+}
+
 static void
 waits_in_vain(void *argument)
 {
@@ -523,6 +559,7 @@ main(void)
 		TEST(descriptors_travel_with_their_frame),
 		TEST(unexpected_descriptors_are_closed),
 		TEST(broken_rules_are_told),
+		TEST(unexpected_descriptors_end_it),
 		TEST(timeouts_and_cancellation),
 		TEST(an_idle_connection_holds_no_buffers),
 		TEST(works_without_a_task),
