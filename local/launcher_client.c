@@ -41,24 +41,27 @@ launcher_start(void)
 	fd_set_nonblocking(launcher_fd);
 }
 
+/* A late answer would be taken for that to the next question: nothing more is asked. */
+static int
+launcher_lost(void)
+{
+	if (!task_is_cancelled())
+		log_error("the launcher does not answer; this process ends");
+	service_finish();
+	file_close(&launcher_fd);
+	errno = EAGAIN;
+	return -1;
+}
+
 static int
 launcher_ask(const struct launcher_request *request)
 {
 	int error, descriptor;
 
-	if (!packet_send(launcher_fd, request, sizeof(*request), -1)) {
-		errno = EAGAIN;
-		return -1;
-	}
-	if (task_wait_fd(launcher_fd, TASK_READ, clock_deadline(ANSWER_TIME)) != TASK_OK ||
-	    packet_receive(launcher_fd, &error, sizeof(error), &descriptor) != sizeof(error)) {
-		/* A late answer would be taken for that to the next question. */
-		log_error("the launcher does not answer; this process ends");
-		service_finish();
-		file_close(&launcher_fd);
-		errno = EAGAIN;
-		return -1;
-	}
+	if (!packet_send(launcher_fd, request, sizeof(*request), -1) ||
+	    task_wait_fd(launcher_fd, TASK_READ, clock_deadline(ANSWER_TIME)) != TASK_OK ||
+	    packet_receive(launcher_fd, &error, sizeof(error), &descriptor) != sizeof(error))
+		return launcher_lost();
 	if (error) {
 		file_close(&descriptor);
 		errno = error;
