@@ -11,7 +11,6 @@
 #include "cleanup/cleanup.h"
 #include "mail/address.h"
 #include "mail/header.h"
-#include "mail/mbox.h"
 #include "mail/trace.h"
 
 enum field_note {
@@ -23,6 +22,9 @@ enum field_note {
 	NOTE_RESENT_MESSAGE_ID,
 	NOTE_RESENT_FROM,
 	NOTE_RESENT_DESTINATION,
+	NOTE_BCC,
+	NOTE_RESENT_BCC,
+	NOTE_RESENT,
 	NOTE_RECEIVED,
 };
 
@@ -36,13 +38,15 @@ static const struct known_field {
 	{ { "From", 4 }, NOTE_FROM },
 	{ { "To", 2 }, NOTE_DESTINATION },
 	{ { "Cc", 2 }, NOTE_DESTINATION },
-	{ { "Bcc", 3 }, NOTE_DESTINATION },
+	{ { "Bcc", 3 }, NOTE_BCC },
 	{ { "Resent-Date", 11 }, NOTE_RESENT_DATE },
 	{ { "Resent-Message-Id", 17 }, NOTE_RESENT_MESSAGE_ID },
 	{ { "Resent-From", 11 }, NOTE_RESENT_FROM },
 	{ { "Resent-To", 9 }, NOTE_RESENT_DESTINATION },
 	{ { "Resent-Cc", 9 }, NOTE_RESENT_DESTINATION },
-	{ { "Resent-Bcc", 10 }, NOTE_RESENT_DESTINATION },
+	{ { "Resent-Bcc", 10 }, NOTE_RESENT_BCC },
+	{ { "Resent-Sender", 13 }, NOTE_RESENT },
+	{ { "Resent-Reply-To", 15 }, NOTE_RESENT },
 };
 
 static const struct known_field *
@@ -56,22 +60,28 @@ known_field_find(const struct header_field *f)
 
 /* The id as logged: the value on one line, without what a log reader could stumble over. */
 static void
-message_id_note(struct message *m, struct view value)
+message_id_note(struct message *m, struct view value, bool *seen, struct view *out)
 {
 	struct buf line = BUF_INIT(1000);
 
-	header_unfold(&line, view_sub(value, 0, 900));
-	m->message_id = arena_view(&m->arena, view_trim(buf_view(&line)));
-	buf_done(&line);
+	if (!*seen) {
+		header_unfold(&line, view_sub(value, 0, 900));
+		*out = arena_view(&m->arena, view_trim(buf_view(&line)));
+		buf_done(&line);
+	}
+	*seen = true;
 }
 
 static void
-field_note(struct message *m, const struct header_field *f, struct header_seen *seen)
+field_note(struct message *m, const struct header_field *f)
 {
 	const struct known_field *known = known_field_find(f);
+	struct header_seen *seen = &m->seen;
 
 	if (!known)
 		return;
+	if (view_has_prefix_nocase(known->name, VIEW("Resent-")))
+		seen->is_resent = true;
 	switch (known->note) {
 	case NOTE_RECEIVED:
 		seen->received++;
@@ -80,29 +90,46 @@ field_note(struct message *m, const struct header_field *f, struct header_seen *
 		seen->date = true;
 		break;
 	case NOTE_MESSAGE_ID:
-		if (!seen->message_id)
-			message_id_note(m, f->value);
-		seen->message_id = true;
+		message_id_note(m, f->value, &seen->message_id, &m->message_id);
 		break;
 	case NOTE_FROM:
 		seen->from = true;
 		break;
 	case NOTE_DESTINATION:
+	case NOTE_RESENT_DESTINATION:
 		seen->destination = true;
 		break;
 	case NOTE_RESENT_DATE:
-		seen->is_resent = seen->resent_date = true;
+		seen->resent_date = true;
 		break;
 	case NOTE_RESENT_MESSAGE_ID:
-		seen->is_resent = seen->resent_message_id = true;
+		message_id_note(m, f->value, &seen->resent_message_id, &m->resent_message_id);
 		break;
 	case NOTE_RESENT_FROM:
-		seen->is_resent = seen->resent_from = true;
+		seen->resent_from = true;
 		break;
-	case NOTE_RESENT_DESTINATION:
-		seen->is_resent = true;
+	case NOTE_RESENT:
+	case NOTE_BCC:
+	case NOTE_RESENT_BCC:
 		break;
 	}
+}
+
+struct hash *
+header_names_new(const char *list)
+{
+	struct hash *names = hash_new();
+	struct view rest = view_of(list), word;
+
+	while (view_next_word(&rest, ", \t\r\n", &word)) {
+		char *name = mem_dup(word.p, word.n);
+
+		for (char *p = name; *p; p++)
+			*p = char_lower(*p);
+		hash_put(names, view_of(name), &cleanup);
+		mem_free(name);
+	}
+	return names;
 }
 
 static bool
@@ -117,7 +144,7 @@ is_dropped(const struct header_field *f)
 	return hash_find(cleanup.drop_headers, (struct view){ name, f->name.n }) != NULL;
 }
 
-/* header_size_limit: the rest of an over-long field is discarded, at the end of a line if any.
+/* header_size_limit: the rest of an over-long field is dropped, from the end of a line if any.
  */
 static struct view
 field_cut(struct view raw)
@@ -128,29 +155,39 @@ field_cut(struct view raw)
 		return raw;
 	raw = view_sub(raw, 0, limit);
 	eol = view_find_last(raw, '\n');
-	return eol < raw.n ? view_sub(raw, 0, eol + 1) : raw;
+	if (eol < raw.n)
+		return view_sub(raw, 0, eol + 1);
+	while (raw.n && raw.p[raw.n - 1] == '\r')
+		raw.n--;
+	return raw;
 }
 
 static void
 field_store(struct message *m, struct view raw)
 {
+	raw = field_cut(raw);
 	buf_append_view(&m->out, raw);
 	if (raw.n && raw.p[raw.n - 1] != '\n')
 		buf_append_str(&m->out, "\r\n");
 }
 
+static bool
+is_extracted(enum field_note note, bool is_resent)
+{
+	return is_resent ? note == NOTE_RESENT_DESTINATION || note == NOTE_RESENT_BCC
+			 : note == NOTE_DESTINATION || note == NOTE_BCC;
+}
+
 /* -t takes the Resent- destinations of a resent message and the others of an original one. */
 static void
-extract_all(struct message *m, bool is_resent)
+extract_all(struct message *m, struct view block)
 {
-	struct view block = buf_view(&m->header);
 	struct header_field f;
 
-	while (header_next(&block, &f)) {
+	while (!message_is_refused(m) && header_next(&block, &f)) {
 		const struct known_field *known = known_field_find(&f);
 
-		if (known &&
-		    known->note == (is_resent ? NOTE_RESENT_DESTINATION : NOTE_DESTINATION))
+		if (known && is_extracted(known->note, m->seen.is_resent))
 			recipients_extract(m, f.value);
 	}
 }
@@ -172,61 +209,99 @@ received_add(struct message *m)
 		.protocol = f->protocol_name,
 		.queue_id = view_of(queue_writer_id(m->writer)),
 		.recipient = m->first_recipient,
-		.recipient_count = queue_writer_recipient_count(m->writer),
+		.recipient_count = m->recipients_given,
 		.uid = f->uid,
+		.no_uid = f->source != SUBMIT_LOCAL,
 		.when = queue_writer_arrival(m->writer),
 	};
 
 	received_print(&m->out, &facts);
 }
 
-bool
-line_is_separator(struct view line)
-{
-	while (line.n && line.p[0] == '>')
-		line = view_sub(line, 1, SIZE_MAX);
-	return mbox_is_from_line(line);
-}
-
 /* A mailbox separator that slipped in on top of a message is kept as a field. */
 static void
-mbox_from_convert(struct message *m, struct view *block)
+separator_convert(struct message *m, struct view *block)
 {
-	size_t eol = view_find(*block, '\n');
-	struct view line = view_trim(view_sub(*block, 0, eol));
+	size_t n = header_separator_length(*block);
 
-	if (!line_is_separator(line))
+	if (n == 0)
 		return;
-	header_build(&m->out, "X-Mailbox-Line", line);
-	*block = view_sub(*block, eol + 1, SIZE_MAX);
+	buf_append_str(&m->out, "X-Mailbox-Line: ");
+	field_store(m, view_sub(*block, 0, n));
+	*block = view_sub(*block, n, SIZE_MAX);
+}
+
+/* non_empty_end_of_header_action; fix_quietly needs no act: the empty line is ours anyway. */
+static void
+unterminated_treat(struct message *m)
+{
+	const char *action = cleanup.conf->non_empty_end_of_header_action;
+
+	if (!m->header_unterminated || strcmp(action, "fix_quietly") == 0)
+		return;
+	if (strcmp(action, "add_header") == 0)
+		header_build(&m->out, "MIME-Error",
+		    VIEW("message header was not terminated by empty line"));
+	else if (strcmp(action, "reject") == 0)
+		message_reject_mime(
+		    m, "message header was not terminated by empty line", VIEW_NONE);
+	else
+		log_warn("non_empty_end_of_header_action: unknown action \"%s\"", action);
+}
+
+/* As in Postfix the field of this hop counts too. */
+static void
+hops_check(struct message *m)
+{
+	if (m->seen.received + 1 < (unsigned)cleanup.conf->hopcount_limit)
+		return;
+	log_warn("%s: message rejected: hopcount exceeded", queue_writer_id(m->writer));
+	message_refuse(m, SUBMIT_LOOP, "5.4.0", "Error: too many hops");
 }
 
 void
-header_finish(struct message *m)
+header_survey(struct message *m)
 {
-	struct header_seen seen = { 0 };
+	struct view block = buf_view(&m->header), rest;
+	struct header_field f;
+
+	block = view_sub(block, header_separator_length(block), SIZE_MAX);
+	rest = block;
+	while (header_next(&rest, &f))
+		field_note(m, &f);
+	hops_check(m);
+	if (m->facts.extract_recipients)
+		extract_all(m, block);
+}
+
+/* Log readers pair queue ids with message ids by these lines. */
+static void
+message_id_log(const struct message *m)
+{
+	const char *id = queue_writer_id(m->writer);
+
+	if (m->resent_message_id.n)
+		log_info("%s: resent-message-id=%.*s", id, VIEW_ARG(m->resent_message_id));
+	if (m->message_id.n)
+		log_info("%s: message-id=%.*s", id, VIEW_ARG(m->message_id));
+	else
+		log_info("%s: message-id=<>", id);
+}
+
+void
+header_write(struct message *m)
+{
 	struct view block = buf_view(&m->header);
 	struct header_field f;
 
-	while (header_next(&block, &f))
-		field_note(m, &f, &seen);
-	if (m->facts.extract_recipients)
-		extract_all(m, seen.is_resent);
-
-	block = buf_view(&m->header);
 	received_add(m);
-	mbox_from_convert(m, &block);
-	seen = (struct header_seen){ 0 };
-	while (header_next(&block, &f)) {
-		field_note(m, &f, &seen);
+	separator_convert(m, &block);
+	while (header_next(&block, &f))
 		if (!is_dropped(&f))
-			field_store(m, field_cut(f.raw));
-	}
-	if (seen.received >= (unsigned)cleanup.conf->hopcount_limit) {
-		message_refuse(m, SUBMIT_LOOP, "5.4.0", "Error: too many hops");
-		return;
-	}
-	header_add_missing(m, &seen);
+			field_store(m, f.raw);
+	header_add_missing(m);
+	unterminated_treat(m);
+	message_id_log(m);
 	if (m->out.overflow)
 		message_refuse(m, SUBMIT_TOO_BIG, "5.3.4", "Error: message header too large");
 	else

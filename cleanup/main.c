@@ -4,31 +4,12 @@
  * disk, synced, when the client hears so.
  */
 #include "base/log.h"
-#include "base/mem.h"
 #include "cleanup/cleanup.h"
 #include "ipc/ipc_pool.h"
+#include "route/route.h"
 
 #define QMGR_IDLE_CONNECTIONS 4
 #define QMGR_IDLE_TIME        (100 * SECOND)
-
-struct cleanup cleanup;
-
-static struct hash *
-drop_headers_open(const char *text)
-{
-	struct hash *names = hash_new();
-	struct view rest = view_of(text), word;
-
-	while (view_next_word(&rest, ", \t\r\n", &word)) {
-		char *name = mem_dup(word.p, word.n);
-
-		for (char *p = name; *p; p++)
-			*p = char_lower(*p);
-		hash_put(names, view_of(name), &cleanup);
-		mem_free(name);
-	}
-	return names;
-}
 
 static void
 pre_jail(void)
@@ -39,7 +20,9 @@ pre_jail(void)
 	cleanup.queue = queue_open(".", cleanup.conf->queue_sync, &why);
 	if (!cleanup.queue)
 		log_fatal("open queue directory %s: %s", cleanup.conf->queue_directory, why);
-	cleanup.drop_headers = drop_headers_open(cleanup.conf->message_drop_headers);
+	if (*cleanup.conf->virtual_alias_maps)
+		cleanup.router = router_open(service_conf());
+	cleanup.drop_headers = header_names_new(cleanup.conf->message_drop_headers);
 }
 
 static void

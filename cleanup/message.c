@@ -4,7 +4,8 @@
  * into the queue writer; `end` finishes the header, the envelope and the file.
  *
  * Once refused, whatever still comes is read and dropped: the client learns the verdict at
- * `end`.
+ * `end`. The refusal comes from deep inside, where views of the message's text are in use, so
+ * it only notes the verdict: message_content and message_end let go what is no longer needed.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,13 +16,16 @@
 #include "ipc/ipc_own.h"
 #include "ipc/ipc_pool.h"
 #include "mail/address.h"
-#include "mail/header.h"
 #include "proto/queuectl.h"
 #include "queue/attributes.h"
 #include "route/route.h"
 #include "task/task.h"
 
-#define ANNOUNCE_TIME (5 * SECOND)
+#define ANNOUNCE_TIME     (5 * SECOND)
+#define SPACE_WARN_PERIOD (60 * SECOND)
+#define EXCERPT_MAX       100
+
+struct cleanup cleanup;
 
 bool
 message_is_refused(const struct message *m)
@@ -32,11 +36,54 @@ message_is_refused(const struct message *m)
 void
 message_refuse(struct message *m, enum submit_result result, const char *dsn, const char *text)
 {
+	if (!message_is_refused(m))
+		m->verdict = (struct verdict){ result, dsn, text };
+}
+
+void
+message_reject_mime(struct message *m, const char *text, struct view line)
+{
+	const struct submit_begin *f = &m->facts;
+
 	if (message_is_refused(m))
 		return;
-	m->verdict = (struct verdict){ result, dsn, text };
-	queue_writer_free(&m->writer);
+	line = view_sub(line, 0, EXCERPT_MAX);
+	if (f->source == SUBMIT_SMTP)
+		log_info("%s: reject: mime-error %s: %.*s from %.*s[%.*s]; from=<%.*s> "
+			 "to=<%.*s>",
+		    queue_writer_id(m->writer), text, VIEW_ARG(line), VIEW_ARG(f->client_name),
+		    VIEW_ARG(f->client_address), VIEW_ARG(f->sender),
+		    VIEW_ARG(m->first_recipient));
+	else
+		log_info("%s: reject: mime-error %s: %.*s from local; from=<%.*s> to=<%.*s>",
+		    queue_writer_id(m->writer), text, VIEW_ARG(line), VIEW_ARG(f->sender),
+		    VIEW_ARG(m->first_recipient));
+	message_refuse(m, SUBMIT_REJECT, "5.6.0", text);
+}
+
+static void
+writer_free_run(void *argument)
+{
+	queue_writer_free(argument);
+}
+
+/* A body may have met the disk; without one there is no file to remove. */
+static void
+writer_let_go(struct message *m)
+{
+	if (m->writer && queue_writer_body_size(m->writer))
+		task_offload(writer_free_run, &m->writer);
+	else
+		queue_writer_free(&m->writer);
+}
+
+/* For a refused message: what nobody looks at any more. */
+static void
+message_let_go(struct message *m)
+{
+	writer_let_go(m);
 	buf_done(&m->header);
+	buf_done(&m->out);
 }
 
 static bool
@@ -58,6 +105,32 @@ mime_open(const struct conf_values *v)
 	return wants_mime(v) && !v->disable_mime_input_processing ? mime_new(&limits) : NULL;
 }
 
+/*
+ * Whether strangers may fill the disk further: queue_minfree, and as in Postfix room for one
+ * and a half of the largest message. Mail that is ours already is stored while there is any
+ * room.
+ */
+static bool
+has_room(const struct submit_begin *f)
+{
+	const struct conf_values *v = cleanup.conf;
+	unsigned long long free_bytes, limit = (unsigned long long)v->message_size_limit;
+	unsigned long long least = (unsigned long long)v->queue_minfree;
+	static nanoseconds quiet_until;
+
+	if (least < limit + limit / 2)
+		least = limit + limit / 2;
+	if (f->source != SUBMIT_SMTP || !least ||
+	    !queue_free_space(cleanup.queue, &free_bytes) || free_bytes > least)
+		return true;
+	if (clock_now() >= quiet_until) {
+		log_warn("not enough free space in mail queue: %llu bytes < %llu", free_bytes,
+		    least);
+		quiet_until = clock_deadline(SPACE_WARN_PERIOD);
+	}
+	return false;
+}
+
 void
 message_begin(struct message *m, const struct submit_begin *begin)
 {
@@ -67,7 +140,7 @@ message_begin(struct message *m, const struct submit_begin *begin)
 	m->facts = *begin;
 	ipc_own(&submit_begin_message, &m->facts, &m->arena);
 	m->verdict.result = SUBMIT_OK;
-	buf_init(&m->header, CLEANUP_HEADER_MAX);
+	buf_init(&m->header, CLEANUP_HEADER_MAX + IPC_DATA_MAX);
 	buf_init(&m->out, 2 * CLEANUP_HEADER_MAX);
 	buf_init(&m->mime_line, (size_t)v->line_length_limit);
 	m->mime = mime_open(v);
@@ -80,6 +153,8 @@ message_begin(struct message *m, const struct submit_begin *begin)
 	}
 	if (m->facts.hold)
 		queue_writer_set_place(m->writer, QUEUE_HOLD);
+	if (!has_room(begin))
+		message_refuse(m, SUBMIT_FULL, "4.3.1", "Insufficient system storage");
 }
 
 void
@@ -99,103 +174,31 @@ size_is_over(struct message *m, size_t more)
 	    m->content_size > (uint64_t)limit;
 }
 
-/*
- * How many bytes of the header buffer are header: up to the empty line, or up to the first line
- * that can be neither a field nor a continuation. False while that is not known yet. *skip is
- * the empty line's own length.
- */
-static bool
-header_end_find(struct view text, size_t from, size_t *length, size_t *skip)
-{
-	size_t at = from;
-
-	while (at < text.n) {
-		struct view rest = view_sub(text, at, text.n - at);
-		size_t eol = view_find(rest, '\n');
-		struct view line, name;
-
-		if (eol == rest.n)
-			return false;
-		line = view_sub(rest, 0, eol);
-		if (line.n && line.p[line.n - 1] == '\r')
-			line.n--;
-		*length = at;
-		*skip = 0;
-		if (line.n == 0) {
-			*skip = eol + 1;
-			return true;
-		}
-		if (!header_line_is_field(line, &name) &&
-		    !(at > 0 && (line.p[0] == ' ' || line.p[0] == '\t')) &&
-		    !(at == 0 && line_is_separator(line)))
-			return true;
-		at += eol + 1;
-	}
-	return false;
-}
-
-/* The last line of what has arrived may be incomplete: the search starts there again. */
-static size_t
-header_search_start(const struct buf *header)
-{
-	struct view text = buf_view(header);
-	size_t last = view_find_last(text, '\n');
-
-	return last == text.n ? 0 : last + 1;
-}
-
 static void
-header_content(struct message *m, struct view bytes)
+content_take(struct message *m, struct view bytes)
 {
-	size_t from = header_search_start(&m->header), length, skip;
-	struct view rest;
-
-	if (!buf_append_view(&m->header, bytes)) {
-		message_refuse(m, SUBMIT_TOO_BIG, "5.3.4", "Error: message header too large");
-		return;
-	}
-	if (!header_end_find(buf_view(&m->header), from, &length, &skip))
-		return;
-	body_begin(m, view_sub(buf_view(&m->header), 0, length));
-	rest = view_sub(buf_view(&m->header), length + skip, SIZE_MAX);
-	body_content(m, rest);
-	buf_truncate(&m->header, length);
-}
-
-/* The content ended inside the header: its last line may have no end, or be no header at all.
- */
-static void
-header_content_end(struct message *m)
-{
-	struct view text = buf_view(&m->header);
-	size_t last = header_search_start(&m->header);
-	struct view line = view_sub(text, last, SIZE_MAX), name;
-
-	if (line.n && !header_line_is_field(line, &name) &&
-	    !(last > 0 && char_is_blank(line.p[0]))) {
-		body_begin(m, view_sub(text, 0, last));
-		body_content(m, line);
-		buf_truncate(&m->header, last);
-		return;
-	}
-	if (line.n)
-		buf_append_str(&m->header, "\r\n");
-	body_begin(m, buf_view(&m->header));
+	if (size_is_over(m, bytes.n))
+		message_refuse(m, SUBMIT_TOO_BIG, "5.3.4", "Error: message file too big");
+	else if (m->phase == MESSAGE_HEADER)
+		header_content(m, bytes);
+	else
+		body_content(m, bytes);
 }
 
 void
 message_content(struct message *m, struct view bytes)
 {
+	if (!message_is_refused(m))
+		content_take(m, bytes);
 	if (message_is_refused(m))
-		return;
-	if (size_is_over(m, bytes.n)) {
-		message_refuse(m, SUBMIT_TOO_BIG, "5.3.4", "Error: message file too big");
-		return;
-	}
-	if (m->phase == MESSAGE_HEADER)
-		header_content(m, bytes);
-	else
-		body_content(m, bytes);
+		message_let_go(m);
+}
+
+static void
+recipients_need_one(struct message *m)
+{
+	if (queue_writer_recipient_count(m->writer) == 0)
+		message_refuse(m, SUBMIT_REJECT, "5.1.0", "No recipients specified");
 }
 
 static void
@@ -205,6 +208,8 @@ sender_store(struct message *m)
 
 	if (m->facts.sender.n)
 		route_standard_form(cleanup.conf, m->facts.sender, &sender);
+	if (sender.overflow || sender.len > ADDRESS_MAX)
+		message_refuse(m, SUBMIT_REJECT, "5.1.7", "bad sender address syntax");
 	queue_writer_sender(m->writer, buf_view(&sender));
 	buf_done(&sender);
 }
@@ -287,7 +292,6 @@ commit(struct message *m)
 	char id[QUEUE_ID_SIZE];
 
 	snprintf(id, sizeof(id), "%s", queue_writer_id(m->writer));
-	log_info("%s: message-id=%.*s", id, VIEW_ARG(m->message_id));
 	task_offload(commit_run, &c);
 	switch (c.result) {
 	case QUEUE_OK:
@@ -297,7 +301,7 @@ commit(struct message *m)
 		return;
 	case QUEUE_NO_SPACE:
 		log_warn("%s: no space for the queue file: %s", id, c.why);
-		message_refuse(m, SUBMIT_FULL, "4.3.1", "Error: insufficient system storage");
+		message_refuse(m, SUBMIT_FULL, "4.3.1", "Insufficient system storage");
 		return;
 	default:
 		log_warn("%s: write queue file: %s", id, c.why);
@@ -305,25 +309,33 @@ commit(struct message *m)
 	}
 }
 
+/* All of the content is here: each step may refuse, and then the later ones are not taken. */
+static void
+message_finish(struct message *m)
+{
+	static void (*const steps[])(struct message *) = {
+		header_survey,
+		recipients_need_one,
+		recipients_add_always_bcc,
+		header_write,
+		envelope_finish,
+		commit,
+	};
+
+	if (m->phase == MESSAGE_HEADER)
+		header_content_end(m);
+	body_end(m);
+	for (size_t i = 0; i < ARRAY_LEN(steps) && !message_is_refused(m); i++)
+		steps[i](m);
+}
+
 void
 message_end(struct message *m, struct submit_status *status)
 {
-	if (!message_is_refused(m)) {
-		if (m->phase == MESSAGE_HEADER)
-			header_content_end(m);
-		body_end(m);
-	}
 	if (!message_is_refused(m))
-		recipients_add_always_bcc(m);
-	if (!message_is_refused(m))
-		header_finish(m);
-	if (!message_is_refused(m) && queue_writer_recipient_count(m->writer) == 0)
-		message_refuse(m, SUBMIT_REJECT, "5.1.0", "No recipients specified");
-	if (!message_is_refused(m))
-		envelope_finish(m);
-	if (!message_is_refused(m))
-		commit(m);
-
+		message_finish(m);
+	if (message_is_refused(m))
+		message_let_go(m);
 	status->result = m->verdict.result;
 	status->size = m->content_size;
 	status->dsn = view_of(message_is_refused(m) ? m->verdict.dsn : "2.0.0");
@@ -333,8 +345,8 @@ message_end(struct message *m, struct submit_status *status)
 void
 message_done(struct message *m)
 {
-	queue_writer_free(&m->writer);
-	hash_free(&m->seen, NULL);
+	writer_let_go(m);
+	hash_free(&m->recipients_seen, NULL);
 	mime_free(&m->mime);
 	buf_done(&m->mime_line);
 	buf_done(&m->header);

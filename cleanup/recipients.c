@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The envelope's recipients: standard form, the duplicate filter, -t extraction, always_bcc.
+ * The envelope's recipients: standard form, expansion by virtual_alias_maps, the duplicate
+ * filter, -t extraction, always_bcc.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -8,49 +9,102 @@
 #include "mail/address.h"
 #include "mail/header.h"
 #include "route/route.h"
+#include "route/virtual_alias.h"
 
-#define EXTRACT_MAX 50000 /* recipients that -t may find in one message */
+#define EXTRACT_MAX        50000 /* recipients that -t may find in one message */
+#define RECIPIENT_OVERHEAD 32    /* bytes of a stored recipient besides its texts */
+#define QUEUE_NOTIFY_ALL                                                                       \
+	(QUEUE_NOTIFY_NEVER | QUEUE_NOTIFY_SUCCESS | QUEUE_NOTIFY_FAILURE | QUEUE_NOTIFY_DELAY)
 
-/* The same address with the same original is one recipient (duplicate_filter_limit of them). */
+/*
+ * The same address with the same original and DSN wishes is one recipient
+ * (duplicate_filter_limit of them are remembered; 0: all).
+ */
 static bool
-is_duplicate(struct message *m, struct view address, struct view original)
+is_duplicate(struct message *m, const struct queue_recipient *q)
 {
-	struct buf key = BUF_INIT(2 * ADDRESS_MAX + 1);
+	size_t limit = (size_t)cleanup.conf->duplicate_filter_limit;
+	struct buf key = BUF_INIT(8 * ADDRESS_MAX);
 	bool found;
 
-	if (!m->seen)
-		m->seen = hash_new();
-	for (size_t i = 0; i < address.n; i++)
-		buf_append_char(&key, char_lower(address.p[i]));
+	if (!m->recipients_seen)
+		m->recipients_seen = hash_new();
+	buf_printf(&key, "%u", q->notify);
 	buf_append_char(&key, '\0');
-	buf_append_view(&key, original);
-	found = hash_find(m->seen, buf_view(&key)) != NULL;
-	if (!found && hash_count(m->seen) < (size_t)cleanup.conf->duplicate_filter_limit)
-		hash_put(m->seen, buf_view(&key), m);
+	buf_append_view(&key, q->dsn_orcpt);
+	buf_append_char(&key, '\0');
+	buf_append_view(&key, q->original);
+	buf_append_char(&key, '\0');
+	buf_append_view(&key, q->address);
+	for (size_t i = 0; i < key.len; i++)
+		key.data[i] = char_lower(key.data[i]);
+	found = hash_find(m->recipients_seen, buf_view(&key)) != NULL;
+	if (!found && (limit == 0 || hash_count(m->recipients_seen) < limit))
+		hash_put(m->recipients_seen, buf_view(&key), m);
 	buf_done(&key);
 	return found;
+}
+
+static void
+recipient_store(struct message *m, const struct queue_recipient *q)
+{
+	if (message_is_refused(m) || is_duplicate(m, q))
+		return;
+	m->recipients_size +=
+	    RECIPIENT_OVERHEAD + q->address.n + q->original.n + q->dsn_orcpt.n;
+	if (m->recipients_size > CLEANUP_RECIPIENTS_MAX)
+		message_refuse(m, SUBMIT_REJECT, "5.5.3", "Error: too many recipients");
+	else
+		queue_writer_recipient(m->writer, q);
+}
+
+/* As it is, or what virtual_alias_maps make of it: original and DSN wishes go along. */
+static void
+recipient_expand(struct message *m, struct queue_recipient *q)
+{
+	struct virtual_alias_result found = { 0 };
+	struct arena arena = ARENA_INIT;
+	const char *why = NULL;
+	enum table_result result = cleanup.router
+	    ? virtual_alias_expand(cleanup.router, q->address, &arena, &found, &why)
+	    : TABLE_NOT_FOUND;
+
+	if (result == TABLE_CANNOT_TELL) {
+		log_warn("%s: virtual_alias_maps map lookup problem -- message not accepted, "
+			 "try again later: %s",
+		    queue_writer_id(m->writer), why ? why : "unknown");
+		message_refuse(m, SUBMIT_RETRY, "4.3.0", "Error: queue file write error");
+	} else if (result == TABLE_NOT_FOUND) {
+		recipient_store(m, q);
+	}
+	for (size_t i = 0; result == TABLE_FOUND && i < found.count; i++) {
+		q->address = found.addresses[i];
+		recipient_store(m, q);
+	}
+	arena_reset(&arena);
 }
 
 void
 recipient_add(struct message *m, const struct submit_recipient *r)
 {
 	struct buf address = BUF_INIT(2 * ADDRESS_MAX);
-	struct view original = r->original.n ? r->original : r->address;
+	struct queue_recipient q = {
+		.original = r->original.n ? r->original : r->address,
+		.dsn_orcpt = r->dsn_orcpt,
+		.notify = (unsigned)r->notify & QUEUE_NOTIFY_ALL,
+	};
 
 	route_standard_form(cleanup.conf, r->address, &address);
-	if (address.len == 0 || address.len > ADDRESS_MAX) {
+	q.address = buf_view(&address);
+	if (address.overflow || !address.len || address.len > ADDRESS_MAX ||
+	    q.original.n > ADDRESS_MAX || q.dsn_orcpt.n > 2 * ADDRESS_MAX) {
 		message_refuse(m, SUBMIT_REJECT, "5.1.3", "bad recipient address syntax");
-	} else if (!is_duplicate(m, buf_view(&address), original)) {
-		struct queue_recipient q = {
-			.address = buf_view(&address),
-			.original = original,
-			.dsn_orcpt = r->dsn_orcpt,
-			.notify = (unsigned)r->notify,
-		};
-
-		if (queue_writer_recipient_count(m->writer) == 0)
-			m->first_recipient = arena_view(&m->arena, original);
-		queue_writer_recipient(m->writer, &q);
+	} else {
+		if (m->recipients_given++ == 0)
+			m->first_recipient = arena_view(&m->arena, q.original);
+		if (!cleanup.conf->enable_original_recipient)
+			q.original = q.address;
+		recipient_expand(m, &q);
 	}
 	buf_done(&address);
 }
@@ -67,8 +121,8 @@ recipients_extract(struct message *m, struct view field_value)
 
 		if (found.address.n == 0)
 			continue;
-		if (queue_writer_recipient_count(m->writer) >= EXTRACT_MAX)
-			message_refuse(m, SUBMIT_REJECT, "5.5.3", "too many recipients");
+		if (m->recipients_given >= EXTRACT_MAX)
+			message_refuse(m, SUBMIT_REJECT, "5.5.3", "Error: too many recipients");
 		else
 			recipient_add(m, &r);
 	}
@@ -78,7 +132,9 @@ recipients_extract(struct message *m, struct view field_value)
 	header_address_walk_done(&walk);
 }
 
-/* Notices of our own are not copied: a full archive mailbox would make notices about notices.
+/*
+ * A copy of new mail only, not of notices and of what is sent on: a full archive mailbox would
+ * make notices about notices.
  */
 void
 recipients_add_always_bcc(struct message *m)
@@ -87,7 +143,7 @@ recipients_add_always_bcc(struct message *m)
 	struct buf address = BUF_INIT(ADDRESS_MAX);
 	struct submit_recipient r = { .notify = QUEUE_NOTIFY_NEVER };
 
-	if (*text && m->facts.source != SUBMIT_NOTICE) {
+	if (*text && (m->facts.source == SUBMIT_SMTP || m->facts.source == SUBMIT_LOCAL)) {
 		if (address_unquote(&address, view_of(text))) {
 			r.address = buf_view(&address);
 			recipient_add(m, &r);

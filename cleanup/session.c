@@ -37,6 +37,9 @@ frame_handle(struct ipc *client, const struct ipc_frame *frame, struct message *
 	if (ipc_frame_is(frame, &submit_recipient_message)) {
 		struct submit_recipient r;
 
+		if (m->content_size)
+			return frame_bad(client, "recipient after content");
+
 		if (!ipc_frame_decode(client, frame, &submit_recipient_message, &r))
 			return frame_bad(client, NULL);
 		message_recipient(m, &r);

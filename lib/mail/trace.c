@@ -114,7 +114,9 @@ local_print(struct buf *out, const struct received_facts *f)
 	append_word(out, f->hostname);
 	buf_append_str(out, " (");
 	append_comment(out, f->mail_name);
-	buf_printf(out, ", from userid %lu)\r\n\tid ", f->uid);
+	if (!f->no_uid)
+		buf_printf(out, ", from userid %lu", f->uid);
+	buf_append_str(out, ")\r\n\tid ");
 	append_word(out, f->queue_id);
 	buf_append_str(out, "; ");
 	append_date(out, f->when);

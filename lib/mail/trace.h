@@ -28,6 +28,7 @@ struct received_facts {
 	struct view recipient; /* internal form; used when recipient_count is 1 */
 	size_t recipient_count;
 	unsigned long uid; /* is_local */
+	bool no_uid;       /* is_local, but made by a daemon: no user is named */
 	microseconds when;
 };
 
@@ -39,8 +40,8 @@ struct received_facts {
  *   <tab>for <recipient>; DATE
  *
  * With several recipients (or one too long for a line) "id QID;" ends the second line and the
- * third has the date alone. Local: "Received: by HOST (MAIL_NAME, from userid UID)" and
- * "<tab>id QID; DATE".
+ * third has the date alone. Local: "Received: by HOST (MAIL_NAME, from userid UID)" (or
+ * without the last part) and "<tab>id QID; DATE".
  */
 void received_print(struct buf *out, const struct received_facts *f);
 

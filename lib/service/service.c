@@ -188,7 +188,7 @@ lock_alone(void)
 	int fd, tries = 0;
 
 	snprintf(path, sizeof(path), "pid/unix.%s", service_transport());
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		log_fatal("open %s: %s", path, strerror(errno));
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -262,6 +262,7 @@ service_main(int argc, char **argv, const struct service *s)
 
 	service_process.service = s;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write like a full disk */
 	umask(077);
 	command_line_read(argc, argv);
 	close_foreign_descriptors();
