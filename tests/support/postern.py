@@ -11,6 +11,7 @@ instance and fails the test on a sanitizer report, on a line that says a daemon 
 the test expects it), and on a process that is still there.
 """
 
+import itertools
 import os
 import pwd
 import re
@@ -64,18 +65,22 @@ def poll_until(condition, what, deadline=None, interval=0.02):
         time.sleep(interval)
 
 
-_ports_given = set()
+# Each worker of a parallel run takes ports of its own, below those that the kernel gives out.
+_worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+_range = range(10000 + 2000 * _worker, 12000 + 2000 * _worker)
+_ports = itertools.cycle([*_range[os.getpid() % 2000:], *_range[:os.getpid() % 2000]])
 
 
 def free_port():
-    """A loopback port that nobody listens on now and that this run has not given out before."""
+    """A loopback port that nobody listens on now and that this run has not given out lately."""
     while True:
+        port = next(_ports)
         with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        if port not in _ports_given:
-            _ports_given.add(port)
-            return port
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def can_be_another_user():
