@@ -36,6 +36,7 @@ static const struct sandbox_path paths[] = {
 static const struct service service = {
 	.name = "pickup",
 	.peers = SERVICE_PEERS_ANY,
+	.sessions_per_user = 100,
 	.one_process = true,
 	.sandbox = {
 		.paths = paths,

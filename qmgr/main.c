@@ -27,6 +27,7 @@ static const struct sandbox_path paths[] = {
 static const struct service service = {
 	.name = "qmgr",
 	.peers = SERVICE_PEERS_ANY,
+	.sessions_per_user = 20,
 	.one_process = true,
 	.sandbox = {
 		.paths = paths,

@@ -36,7 +36,7 @@ lock_queue(void)
 {
 	struct timespec pause = { 0, LOCK_PAUSE };
 	int tries = 0;
-	int fd = open(LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(LOCK_NAME, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		log_fatal("open %s: %m", LOCK_NAME);

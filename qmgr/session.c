@@ -10,7 +10,7 @@
 
 #define ANSWER_TIME   (60 * SECOND)
 #define STRANGER_TIME (60 * SECOND) /* to say something */
-#define STRANGERS_MAX 50            /* connections of users that are not ours */
+#define STRANGERS_MAX 50            /* connections of users other than mail_owner */
 
 static unsigned strangers;
 
@@ -45,10 +45,11 @@ frame_handle(struct ipc *client, const struct ipc_frame *frame, uid_t uid, bool 
 }
 
 static void
-serve(const struct service_connection *c, struct ipc *client, uid_t uid, bool is_ours)
+serve(const struct service_connection *c, struct ipc *client, uid_t uid, bool is_owner)
 {
 	for (;;) {
-		nanoseconds deadline = is_ours ? DEADLINE_NEVER : clock_deadline(STRANGER_TIME);
+		nanoseconds deadline =
+		    is_owner ? DEADLINE_NEVER : clock_deadline(STRANGER_TIME);
 		struct ipc_frame frame;
 		bool handled;
 
@@ -56,7 +57,7 @@ serve(const struct service_connection *c, struct ipc *client, uid_t uid, bool is
 		if (ipc_receive(client, &frame, deadline) != IPC_OK)
 			return;
 		service_session_idle(c, false);
-		handled = frame_handle(client, &frame, uid, is_ours);
+		handled = frame_handle(client, &frame, uid, is_owner);
 		if (!handled)
 			log_warn("bad request from user id %ld", (long)uid);
 		if (!handled || service_is_finishing())
@@ -69,10 +70,10 @@ void
 session_run(const struct service_connection *c)
 {
 	uid_t uid = (uid_t)-1;
-	bool is_ours = service_peer_is_ours(c->fd, &uid);
+	bool is_owner = service_peer_is_owner(c->fd, &uid);
 	struct ipc *client = ipc_new(c->fd);
 
-	if (is_ours) {
+	if (is_owner) {
 		serve(c, client, uid, true);
 	} else if (strangers < STRANGERS_MAX) {
 		strangers++;

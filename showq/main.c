@@ -43,6 +43,7 @@ static const struct sandbox_path paths[] = {
 static const struct service service = {
 	.name = "showq",
 	.peers = SERVICE_PEERS_ANY,
+	.sessions_per_user = 100,
 	.sandbox = {
 		.paths = paths,
 		.calls = SANDBOX_ACCEPT | SANDBOX_CONNECT_UNIX | SANDBOX_FILES | SANDBOX_THREADS,

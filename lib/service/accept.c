@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -31,9 +32,16 @@ struct listener {
 	struct task_watch *watch;
 };
 
+/* Somebody whose sessions are counted. */
+struct user {
+	uid_t uid;
+	size_t sessions;
+};
+
 struct session {
 	struct list link;
 	struct task *task;
+	struct user *user; /* NULL: not counted */
 	bool idle;
 	struct service_connection connection;
 };
@@ -41,6 +49,7 @@ struct session {
 static struct accepting {
 	struct listener *listeners;
 	struct list sessions;
+	struct hash *users; /* by uid */
 	size_t session_count;
 	size_t limit;
 	bool stopped;
@@ -89,12 +98,58 @@ resume_accepting(void *context)
 	watch_listeners();
 }
 
+static struct view
+user_key(const uid_t *uid)
+{
+	return (struct view){ (const char *)uid, sizeof(*uid) };
+}
+
+/* False when the client's user has as many sessions as one may have. */
+static bool
+user_enter(const struct service_connection *c, struct user **out)
+{
+	size_t limit = service_process.service->sessions_per_user;
+	uid_t uid = (uid_t)-1;
+	struct user *u;
+
+	*out = NULL;
+	if (limit == 0 || c->peer.ss_family != AF_UNIX || service_peer_is_owner(c->fd, &uid))
+		return true;
+	if (!accepting.users)
+		accepting.users = hash_new();
+	u = hash_find(accepting.users, user_key(&uid));
+	if (!u) {
+		u = NEW(struct user);
+		u->uid = uid;
+		hash_put(accepting.users, user_key(&uid), u);
+	}
+	if (u->sessions == limit) {
+		if (may_complain())
+			log_warn("user id %ld has %zu connections: one more refused", (long)uid,
+			    limit);
+		return false;
+	}
+	u->sessions++;
+	*out = u;
+	return true;
+}
+
+static void
+user_leave(struct user *u)
+{
+	if (!u || --u->sessions > 0)
+		return;
+	hash_remove(accepting.users, user_key(&u->uid));
+	mem_free(u);
+}
+
 static void
 session_end(struct session *s)
 {
 	struct task *task = s->task;
 
 	list_remove(&s->link);
+	user_leave(s->user);
 	mem_free(s);
 	accepting.session_count--;
 	if (accepting.full && !accepting.stopped) {
@@ -169,7 +224,7 @@ session_start(struct listener *l, int fd, const struct sockaddr_storage *peer, s
 		c->peer.ss_family = c->local.ss_family;
 	if (c->peer.ss_family != AF_UNIX)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (!peer_allowed(c)) {
+	if (!peer_allowed(c) || !user_enter(c, &s->user)) {
 		close(fd);
 		mem_free(s);
 		return;
@@ -177,6 +232,7 @@ session_start(struct listener *l, int fd, const struct sockaddr_storage *peer, s
 	s->task = task_start("session", session_run, s);
 	if (!s->task) {
 		close(fd);
+		user_leave(s->user);
 		mem_free(s);
 		pause_accepting("no memory for another session");
 		return;
@@ -300,6 +356,7 @@ accept_done(void)
 		task_watch_free(&accepting.listeners[i].watch);
 	mem_free(accepting.listeners);
 	accepting.listeners = NULL;
+	hash_free(&accepting.users, mem_free);
 }
 
 size_t

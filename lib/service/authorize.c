@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "service/sandbox.h"
@@ -50,7 +51,7 @@ authorize_uid(struct authorize *a, uid_t uid, struct buf *name, const char **why
 	char number[16];
 
 	buf_clear(name);
-	if (!a->list || sandbox_uid_is_ours(a->conf, uid)) {
+	if (!a->list || uid == geteuid() || sandbox_uid_is_owner(a->conf, uid)) {
 		buf_append_str(name, "unknown");
 		return TABLE_FOUND;
 	}

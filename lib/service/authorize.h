@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * authorized_submit_users and its like: lists of login names, files and tables that say which
- * local users a service works for. Root and the suite's own users are always among them.
+ * local users a service works for. Root and mail_owner are always among them.
  */
 #ifndef SERVICE_AUTHORIZE_H
 #define SERVICE_AUTHORIZE_H

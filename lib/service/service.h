@@ -56,7 +56,8 @@ struct service {
 	const char *(*user)(
 	    const struct conf_values *); /* the user to become; NULL: mail_owner */
 	enum service_peers peers;
-	bool one_process; /* qmgr, pickup...: never a second process of it */
+	size_t sessions_per_user; /* of one who is not root or mail_owner; 0: no limit */
+	bool one_process;         /* qmgr, pickup...: never a second process of it */
 	struct sandbox sandbox;
 
 	/* Before rights are dropped; may exit by log_fatal. NULL: nothing to do. */
