@@ -4,6 +4,7 @@
  * come from an address pass forward_expansion_filter first: with the filter as installed "../"
  * passes, but stands behind a name that does not exist.
  */
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,6 +63,15 @@ can_look(const struct user *user)
 	return service_runs_as_root() ? user->uid != 0 : user->uid == geteuid();
 }
 
+/* Without an extension the two names of the default are one: it is looked for once. */
+static bool
+is_repeated(struct view all, size_t before)
+{
+	struct view last = view_sub(all, before, SIZE_MAX);
+
+	return before == last.n && view_has_prefix(all, last);
+}
+
 struct view
 forward_paths(struct arena *a, const struct mailbox_request *r)
 {
@@ -88,6 +98,8 @@ forward_paths(struct arena *a, const struct mailbox_request *r)
 			buf_truncate(&out, before);
 		} else if (out.len > before) {
 			buf_append_char(&out, '\n');
+			if (is_repeated(buf_view(&out), before))
+				buf_truncate(&out, before);
 		}
 	}
 	text = arena_view(a, buf_view(&out));

@@ -21,7 +21,8 @@
 
 static atomic_uint delivery_number;
 static char host[HOST_SIZE];
-static pthread_once_t host_once = PTHREAD_ONCE_INIT;
+static long process_id;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 struct names {
 	char tmp[NAME_SIZE];
@@ -29,13 +30,14 @@ struct names {
 	microseconds when;
 };
 
-/* The host's name as it may stand in a file name. */
+/* What is the same in all names: the process, and the host as it may stand there. */
 static void
-host_learn(void)
+self_learn(void)
 {
 	char name[65] = "localhost";
 	size_t n = 0;
 
+	process_id = (long)getpid();
 	gethostname(name, sizeof(name) - 1);
 	for (const char *p = name; *p && n < HOST_SIZE - 5; p++) {
 		if (*p == '/' || *p == ':')
@@ -54,7 +56,7 @@ tmp_create(int tmp_fd, struct names *n)
 
 		n->when = clock_wall();
 		snprintf(n->tmp, sizeof(n->tmp), "%lld.P%ldQ%u.%s",
-		    (long long)(n->when / MICROS), (long)getpid(),
+		    (long long)(n->when / MICROS), process_id,
 		    atomic_fetch_add(&delivery_number, 1), host);
 		fd = openat(
 		    tmp_fd, n->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -169,7 +171,7 @@ maildir_deliver(struct deliver_file *d)
 	struct names n;
 	int fd = -1;
 
-	pthread_once(&host_once, host_learn);
+	pthread_once(&once, self_learn);
 	dirs = file_create(d, &n, &fd);
 	if (!dirs)
 		return;

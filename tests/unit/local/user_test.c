@@ -79,7 +79,7 @@ forward_files(void **state)
 		char delimiter;
 		const char *paths;
 	} rows[] = {
-		{ "", NULL, 0, "/h/.forward\n/h/.forward\n" },
+		{ "", NULL, 0, "/h/.forward\n" },
 		{ "recipient_delimiter = +-\n", "tag", '-', "/h/.forward-tag\n/h/.forward\n" },
 		{ "recipient_delimiter = +\nforward_expansion_filter = etcx.\n", "../../etc/x",
 		    '+', "/h/.forward+.._.._etc_x\n/h/.forward\n" },
