@@ -145,8 +145,11 @@ recipients_add_always_bcc(struct message *m)
 
 	if (*text && (m->facts.source == SUBMIT_SMTP || m->facts.source == SUBMIT_LOCAL)) {
 		if (address_unquote(&address, view_of(text))) {
+			size_t given = m->recipients_given;
+
 			r.address = buf_view(&address);
 			recipient_add(m, &r);
+			m->recipients_given = given; /* Received: must not tell */
 		} else {
 			log_warn(
 			    "always_bcc: \"%s\" is not an address; no copy was made", text);
