@@ -130,17 +130,27 @@ file_open(struct mbox *m)
 	return -1;
 }
 
+/*
+ * The number of names is that of what the path leads to now: a link to a file that is dear to
+ * its owner may have been opened and taken away since, and the file would look like one that
+ * never had another name. Asked before and after locking, so that a swap has to hit twice.
+ */
 static bool
 file_is_fit(struct mbox *m, struct stat *st)
 {
 	const char *fault = NULL;
+	struct stat named;
 
 	if (fstat(m->fd, st) < 0)
 		return deliver_fail_errno(m->d, "stat", errno);
+	if (fstatat(m->root_fd, m->place->path, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return deliver_fail_errno(m->d, "destination went away", errno);
 	if (!S_ISREG(st->st_mode))
 		fault = "destination is not a regular file";
-	else if (st->st_nlink != 1)
-		fault = "destination has more than one name, or none";
+	else if (named.st_dev != st->st_dev || named.st_ino != st->st_ino)
+		fault = "destination was swapped with another";
+	else if (named.st_nlink != 1 || st->st_nlink != 1)
+		fault = "destination has more than one name";
 	else if (m->place->strict_owner && st->st_uid != geteuid())
 		fault = "destination is not owned by recipient";
 	else if (st->st_mode & S_IWOTH)
