@@ -131,9 +131,9 @@ file_open(struct mbox *m)
 }
 
 /*
- * The number of names is that of what the path leads to now: a link to a file that is dear to
- * its owner may have been opened and taken away since, and the file would look like one that
- * never had another name. Asked before and after locking, so that a swap has to hit twice.
+ * The number of names is that of what the path leads to now: a link that was opened may have
+ * been taken away since, and the file would look like one that never had another name. This is
+ * care for the reader's own files; others are safe through the reader's rights and the owner.
  */
 static bool
 file_is_fit(struct mbox *m, struct stat *st)

@@ -174,9 +174,9 @@ def test_traps_for_a_maildir(postern_instance, trap, part):
 
 SWAPPER = """
 import os, sys
-path, target, private = sys.argv[1:]
+path, target, private, kinds = sys.argv[1:]
 while True:
-    for kind in (0, 1, 2):
+    for kind in map(int, kinds):
         try:
             os.unlink(private)
         except FileNotFoundError:
@@ -192,14 +192,21 @@ while True:
 
 
 def test_mailbox_swapped_all_the_time(postern_instance, who):
-    """Its owner swaps the mailbox; what the mailbox is swapped with never changes."""
+    """A reader swaps the mailbox with links to somebody else's file, which never changes, though
+    everybody may write to it."""
     suite = local_instance(postern_instance, who, mailbox_delivery_lock="fcntl")
     target = precious(suite)
+    kinds = "02"
+    if can_be_another_user():
+        kinds = "012"
+        os.chown(target, foreign_uid(suite), -1)
+        os.chmod(target, 0o666)
+        os.utime(target, (1000000000, 1000000000))
     account = suite.user or "games"
     os.chmod(suite.dir, 0o777)
     prefix = ["setpriv", f"--reuid={account}", "--clear-groups"] if can_be_another_user() else []
     swapper = subprocess.Popen([*prefix, sys.executable, "-c", SWAPPER, spool(suite, "games"),
-                                target, suite.path("private")])
+                                target, suite.path("private"), kinds])
     try:
         ids = [send(suite, "games@example.test") for _ in range(40)]
         for queue_id in ids:
