@@ -14,7 +14,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("POSTERN_BUILD", os.path.join(ROOT, "build", "release"))
-PLACE = os.path.join(ROOT, "build", "bench")
+PLACE = os.environ.get("POSTERN_BENCH_PLACE", os.path.join(ROOT, "build", "bench"))
 
 # Accounts that every Debian system has, each with a mailbox of its own in the tests.
 READERS = ["games", "man", "lp", "news", "uucp", "proxy", "backup", "list", "irc", "www-data"]
