@@ -60,6 +60,7 @@ by_class(void **state)
 		{ "", "", "u", "local", "mail.example.org" },
 		{ "", "", "u@[192.0.2.25]", "local", "mail.example.org" },
 		{ "", "", "", "local", "mail.example.org" }, /* MAILER-DAEMON */
+		{ "empty_address_recipient = u@example.net\n", "", "", "smtp", "example.net" },
 		{ "local_transport = lmtp:unix:private/x\n", "", "u@local.example", "lmtp",
 		    "unix:private/x" },
 		{ "local_transport = local\n", "", "u@local.example", "local",
@@ -196,6 +197,10 @@ by_sender(void **state)
 		{ AGENT "@a.example=uucp:x}\n", "t@a.example", "u@relay.example", "relay",
 		    "relay.example" },
 		{ AGENT "<>=uucp:x}\n", "", "u@example.net", "uucp", "x" },
+		{ AGENT "none=uucp:x}\nempty_address_default_transport_maps_lookup_key=none\n",
+		    "", "u@example.net", "uucp", "x" },
+		{ RELAY "none=[gw]}\nempty_address_relayhost_maps_lookup_key=none\n", "",
+		    "u@example.net", "smtp", "[gw]" },
 		{ "sender_dependent_default_transport_maps = fail:x\n", "t@a.example",
 		    "u@example.net", NULL, NULL },
 		{ "relocated_prefix_enable = no\n"

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the limits of a transport come from: its own parameter, else the default's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "qmgr/qmgr.h"
+
+#define OTHERS -1
+
+enum limit { INITIAL, MOST, COHORTS, RECIPIENTS };
+
+static const struct row {
+	const char *main_cf;
+	const char *transport;
+	enum limit limit;
+	int expected; /* OTHERS: what it is without the line */
+} rows[] = {
+	{ "initial_destination_concurrency = 7\n", "any", INITIAL, 7 },
+	{ "any_initial_destination_concurrency = 7\n", "any", INITIAL, 7 },
+	{ "any_initial_destination_concurrency = 7\n", "other", INITIAL, OTHERS },
+
+	{ "default_destination_concurrency_limit = 7\n", "any", MOST, 7 },
+	{ "any_destination_concurrency_limit = 7\n", "any", MOST, 7 },
+	{ "any_destination_concurrency_limit = 7\n", "other", MOST, OTHERS },
+	{ "smtp_destination_concurrency_limit = 7\n", "smtp", MOST, 7 },
+	{ "default_destination_concurrency_limit = 7\n", "smtp", MOST, 7 },
+	{ "lmtp_destination_concurrency_limit = 7\n", "lmtp", MOST, 7 },
+	{ "relay_destination_concurrency_limit = 7\n", "relay", MOST, 7 },
+	{ "virtual_destination_concurrency_limit = 7\n", "virtual", MOST, 7 },
+	{ "local_destination_concurrency_limit = 7\n", "local", MOST, 7 },
+	{ "default_destination_concurrency_limit = 7\n", "local", MOST, OTHERS },
+
+	{ "default_destination_recipient_limit = 7\n", "any", RECIPIENTS, 7 },
+	{ "any_destination_recipient_limit = 7\n", "any", RECIPIENTS, 7 },
+	{ "any_destination_recipient_limit = 7\n", "other", RECIPIENTS, OTHERS },
+	{ "smtp_destination_recipient_limit = 7\n", "smtp", RECIPIENTS, 7 },
+	{ "lmtp_destination_recipient_limit = 7\n", "lmtp", RECIPIENTS, 7 },
+	{ "relay_destination_recipient_limit = 7\n", "relay", RECIPIENTS, 7 },
+	{ "virtual_destination_recipient_limit = 7\n", "virtual", RECIPIENTS, 7 },
+	{ "local_destination_recipient_limit = 7\n", "local", RECIPIENTS, 7 },
+	{ "default_destination_recipient_limit = 7\n", "local", RECIPIENTS, OTHERS },
+
+	{ "default_destination_concurrency_failed_cohort_limit = 7\n", "any", COHORTS, 7 },
+	{ "any_destination_concurrency_failed_cohort_limit = 7\n", "any", COHORTS, 7 },
+	{ "any_destination_concurrency_failed_cohort_limit = 7\n", "other", COHORTS, OTHERS },
+};
+
+static int
+limit_of(const struct row *r, const char *main_cf)
+{
+	struct view text = view_of(main_cf);
+	struct conf *conf;
+	struct transport *t;
+	char *why = NULL;
+	const char *problem = NULL;
+
+	conf = conf_open_text("main.cf", text, true, &why);
+	assert_non_null(conf);
+	conf_set(conf, "myhostname", "mail.example.test");
+	assert_true(conf_evaluate(conf, &why));
+	qmgr.conf = conf;
+	qmgr.values = conf_values_of(conf);
+	t = transport_named(view_of(r->transport), &problem);
+	assert_non_null(t);
+	conf_free(&conf);
+	switch (r->limit) {
+	case INITIAL:
+		return t->limits.initial;
+	case MOST:
+		return t->limits.most;
+	case COHORTS:
+		return t->limits.cohort_limit;
+	case RECIPIENTS:
+		break;
+	}
+	return t->recipient_limit;
+}
+
+/* qmgr never forgets a transport. */
+static struct hash *kept[2 * ARRAY_LEN(rows)];
+
+static void
+limits(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct row *r = &rows[i];
+		int usual, now;
+
+		qmgr.transports = kept[2 * i] = hash_new();
+		usual = limit_of(r, "");
+		qmgr.transports = kept[2 * i + 1] = hash_new();
+		now = limit_of(r, r->main_cf);
+		if (now != (r->expected == OTHERS ? usual : r->expected) || usual == 7)
+			fail_msg("%s%s: %d", r->main_cf, r->transport, now);
+	}
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	task_init();
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(limits) };
+
+	return cmocka_run_group_tests(tests, set_up, NULL);
+}
