@@ -204,6 +204,7 @@ def test_mailbox_swapped_all_the_time(postern_instance, who):
         os.utime(target, (1000000000, 1000000000))
     account = suite.user or "games"
     os.chmod(suite.dir, 0o777)
+    os.chmod(suite.path("spool"), 0o777)  # in a sticky one the reader cannot do it
     prefix = ["setpriv", f"--reuid={account}", "--clear-groups"] if can_be_another_user() else []
     swapper = subprocess.Popen([*prefix, sys.executable, "-c", SWAPPER, spool(suite, "games"),
                                 target, suite.path("private"), kinds])
