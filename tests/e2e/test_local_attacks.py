@@ -266,6 +266,7 @@ def test_spool_of_a_group(postern_instance):
     assert os.listdir(suite.path("spool")) == ["games"]
 
 
+@needs_root
 def test_descriptors_of_the_processes(postern_instance, who):
     """Neither has the queue, a listening socket or another user's mail open."""
     suite = local_instance(postern_instance, who)
