@@ -60,6 +60,7 @@ logs_to_file(const struct conf_values *v)
 
 const struct builtin builtins[] = {
 	{ "tables", MASTER_UNIX, true, "tables", always },
+	{ "anvil", MASTER_UNIX, true, "anvil", always },
 	{ "resolver", MASTER_UNIX, true, "resolver", always },
 	{ "auth", MASTER_UNIX, true, "auth", always },
 	{ "postlog", MASTER_UNIX_DGRAM, false, "postlogd", logs_to_file },

@@ -219,7 +219,11 @@ cmd_mail(struct session *s, struct view argument)
 	m.t->discard = s->discard;
 	if (parsed) {
 		s->transaction = m.t; /* the checks and the log want to see it */
-		m.refusal = access_mail(s);
+		if (!client_event(s, ANVIL_MESSAGE, server.v->smtpd_client_message_rate_limit))
+			m.refusal = arena_printf(&s->arena,
+			    "450 4.7.1 Error: too much mail from %s", s->peer.address);
+		else
+			m.refusal = access_mail(s);
 		if (!m.refusal && m.too_big) {
 			struct buf context = BUF_INIT(LOG_LINE_MAX);
 

@@ -158,6 +158,10 @@ cmd_rcpt(struct session *s, struct view argument)
 		return refuse_too_many(s);
 	q.r = ARENA_NEW(&q.t->arena, struct recipient);
 	rcpt_parse(&q, argument);
+	if (!q.refusal &&
+	    !client_event(s, ANVIL_RECIPIENT, server.v->smtpd_client_recipient_rate_limit))
+		q.refusal = arena_printf(
+		    &s->arena, "450 4.7.1 Error: too many recipients from %s", s->peer.address);
 	if (!q.refusal) {
 		recipient_complete(&q);
 		q.refusal = access_rcpt(s, q.r->original, q.r->address);

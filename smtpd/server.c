@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "conf/match.h"
+#include "smtpd/counting.h"
 #include "smtpd/restrictions.h"
 
 #define HOSTS_FILE       "/etc/hosts"
@@ -229,6 +230,7 @@ server_close(void)
 	hash_free(&server.access_tables, access_table_free);
 	hash_free(&server.hosts, mem_free);
 	hash_free(&server.own_addresses, NULL);
+	counting_free(&server.counting);
 	hash_free(&server.clients, mem_free);
 	match_list_free(&server.mynetworks);
 	match_list_free(&server.event_exceptions);
@@ -250,4 +252,8 @@ server_start(void)
 	else
 		service_path(path, sizeof(path), "public", server.v->cleanup_service_name);
 	server.cleanup = ipc_pool_new(path, CLEANUP_IDLE_MAX, server.v->ipc_idle);
+	if (service_is_stand_alone())
+		return;
+	service_path(path, sizeof(path), "private", "anvil");
+	server.counting = counting_new(path);
 }

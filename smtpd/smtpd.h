@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "conf/conf.h"
 #include "ipc/ipc_pool.h"
+#include "proto/anvil.h"
 #include "queue/queue.h"
 #include "route/route.h"
 #include "service/service.h"
@@ -44,6 +45,7 @@ enum list_id {
 enum bare_newline { BARE_NO, BARE_NORMALIZE, BARE_NOTE, BARE_REJECT };
 
 struct restriction_list;
+struct counting;
 
 struct server {
 	const struct conf *conf;
@@ -59,7 +61,8 @@ struct server {
 	struct hash *access_tables; /* type:table of all lists: struct table */
 	struct hash *hosts;         /* /etc/hosts: 16-byte address to name */
 	struct hash *own_addresses; /* 16-byte addresses of inet_interfaces */
-	struct hash *clients;       /* address prefix to number of connections */
+	struct hash *clients;       /* address prefix to struct client of counting.h */
+	struct counting *counting;  /* NULL: each process counts for itself */
 	enum bare_newline bare_newline;
 	unsigned ehlo_hidden; /* bits of ehlo.c's keyword table */
 	bool ehlo_hidden_quietly;
@@ -168,6 +171,7 @@ struct session {
 	bool bare_newline_seen;
 	bool access_denied; /* refused at CONNECT: only QUIT is left */
 	bool hold, discard; /* access results from before MAIL */
+	bool is_limited;    /* some client limit is set, and this client is no exception */
 	bool counted;       /* in server.clients */
 	enum bare_newline bare_newline;
 };
@@ -287,6 +291,8 @@ void reply_lines(struct session *s, int code, struct view lines); /* LF between 
 
 bool client_count(struct session *s); /* false: too many connections */
 void client_uncount(struct session *s);
+/* False: more than limit of these in anvil_rate_time_unit; it was logged. May wait. */
+bool client_event(struct session *s, enum anvil_kind kind, int limit);
 nanoseconds content_deadline(nanoseconds start, uint64_t bytes);
 
 /* ---- log.c ---- */

@@ -50,6 +50,7 @@ error   unix - - n -  - error
 retry   unix - - n -  - error
 discard unix - - n -  - discard
 local   unix - n n -  - local
+anvil   unix - - n -  1 anvil
 """
 
 
