@@ -79,7 +79,8 @@ def start_all(postern, paths):
 
 
 def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    """Of a jailed process, which only root can look into."""
+    return len(os.listdir(f"/proc/{pid}/fd")) if os.geteuid() == 0 else 0
 
 
 def check_fates(who, fates):
