@@ -105,10 +105,8 @@ body_content(struct message *m, struct view bytes)
 		task_offload(append_run, &a);
 	else
 		append_run(&a);
-	if (a.result == QUEUE_NO_SPACE)
-		message_refuse(m, SUBMIT_FULL, "4.3.1", "Insufficient system storage");
-	else if (a.result != QUEUE_OK)
-		message_refuse(m, SUBMIT_RETRY, "4.3.0", "Error: queue file write error");
+	if (a.result != QUEUE_OK)
+		message_refuse_disk(m, a.result, a.why);
 }
 
 void

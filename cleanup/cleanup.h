@@ -86,6 +86,9 @@ void message_refuse(
     struct message *m, enum submit_result result, const char *dsn, const char *text);
 bool message_is_refused(const struct message *m);
 
+/* For a queue file that could not be written; logged. */
+void message_refuse_disk(struct message *m, enum queue_result result, const char *why);
+
 /* The same for a structure that a strict_ parameter forbids, logged with the line at fault. */
 void message_reject_mime(struct message *m, const char *text, struct view line);
 

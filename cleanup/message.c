@@ -61,6 +61,20 @@ message_reject_mime(struct message *m, const char *text, struct view line)
 	message_refuse(m, SUBMIT_REJECT, "5.6.0", text);
 }
 
+void
+message_refuse_disk(struct message *m, enum queue_result result, const char *why)
+{
+	const char *id = queue_writer_id(m->writer);
+
+	if (result == QUEUE_NO_SPACE) {
+		log_warn("%s: no space for the queue file: %s", id, why);
+		message_refuse(m, SUBMIT_FULL, "4.3.1", "Insufficient system storage");
+	} else {
+		log_warn("%s: write queue file: %s", id, why);
+		message_refuse(m, SUBMIT_RETRY, "4.3.0", "Error: queue file write error");
+	}
+}
+
 static void
 writer_free_run(void *argument)
 {
@@ -247,18 +261,44 @@ envelope_finish(struct message *m)
 }
 
 struct commit {
-	struct message *m;
-	enum queue_result result;
-	uint64_t size;
-	const char *why;
+	struct queue_writer *writer;
+	bool written;
+	int file_error, name_error;
 };
 
 static void
-commit_run(void *argument)
+commit_write(void *argument)
 {
 	struct commit *c = argument;
 
-	c->result = queue_writer_commit(c->m->writer, &c->size, &c->why);
+	c->written = queue_writer_write(c->writer);
+}
+
+static void
+commit_sync_file(void *argument)
+{
+	struct commit *c = argument;
+
+	c->file_error = queue_writer_sync_file(c->writer);
+}
+
+static void
+commit_sync_name(void *argument)
+{
+	struct commit *c = argument;
+
+	c->name_error = queue_writer_sync_name(c->writer);
+}
+
+static enum queue_result
+commit_run(struct message *m, uint64_t *size, const char **why)
+{
+	struct commit c = { .writer = m->writer };
+
+	task_offload(commit_write, &c);
+	if (c.written)
+		task_offload_both(commit_sync_file, commit_sync_name, &c);
+	return queue_writer_finish(m->writer, c.file_error, c.name_error, size, why);
 }
 
 /* qmgr finds the message by itself when this does not arrive. */
@@ -288,25 +328,20 @@ announce(const char *id)
 static void
 commit(struct message *m)
 {
-	struct commit c = { .m = m };
 	char id[QUEUE_ID_SIZE];
+	const char *why = NULL;
+	uint64_t size = 0;
+	enum queue_result result;
 
 	snprintf(id, sizeof(id), "%s", queue_writer_id(m->writer));
-	task_offload(commit_run, &c);
-	switch (c.result) {
-	case QUEUE_OK:
-		m->content_size = c.size;
-		if (!m->facts.hold)
-			announce(id);
+	result = commit_run(m, &size, &why);
+	if (result != QUEUE_OK) {
+		message_refuse_disk(m, result, why);
 		return;
-	case QUEUE_NO_SPACE:
-		log_warn("%s: no space for the queue file: %s", id, c.why);
-		message_refuse(m, SUBMIT_FULL, "4.3.1", "Insufficient system storage");
-		return;
-	default:
-		log_warn("%s: write queue file: %s", id, c.why);
-		message_refuse(m, SUBMIT_RETRY, "4.3.0", "Error: queue file write error");
 	}
+	m->content_size = size;
+	if (!m->facts.hold)
+		announce(id);
 }
 
 /* All of the content is here: each step may refuse, and then the later ones are not taken. */

@@ -46,8 +46,10 @@ is_duplicate(struct message *m, const struct queue_recipient *q)
 }
 
 static void
-recipient_store(struct message *m, const struct queue_recipient *q)
+recipient_store(struct message *m, struct queue_recipient *q)
 {
+	if (!cleanup.conf->enable_original_recipient)
+		q->original = q->address;
 	if (message_is_refused(m) || is_duplicate(m, q))
 		return;
 	m->recipients_size +=
@@ -102,8 +104,6 @@ recipient_add(struct message *m, const struct submit_recipient *r)
 	} else {
 		if (m->recipients_given++ == 0)
 			m->first_recipient = arena_view(&m->arena, q.original);
-		if (!cleanup.conf->enable_original_recipient)
-			q.original = q.address;
 		recipient_expand(m, &q);
 	}
 	buf_done(&address);

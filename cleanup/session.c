@@ -27,6 +27,16 @@ frame_bad(struct ipc *client, const char *why)
 	return STEP_LOST;
 }
 
+static bool
+frame_receive(struct ipc *client, struct ipc_frame *frame, nanoseconds deadline)
+{
+	enum ipc_result r = ipc_receive(client, frame, deadline);
+
+	if (r == IPC_PROTOCOL)
+		frame_bad(client, NULL);
+	return r == IPC_OK;
+}
+
 static enum step
 frame_handle(struct ipc *client, const struct ipc_frame *frame, struct message *m)
 {
@@ -74,7 +84,7 @@ message_run(struct ipc *client, const struct submit_begin *begin)
 	while (step == STEP_GO_ON) {
 		struct ipc_frame frame;
 
-		if (ipc_receive(client, &frame, frame_deadline()) == IPC_OK)
+		if (frame_receive(client, &frame, frame_deadline()))
 			step = frame_handle(client, &frame, &m);
 		else
 			step = STEP_LOST;
@@ -113,7 +123,7 @@ session_run(const struct service_connection *c)
 		struct submit_begin begin;
 
 		service_session_idle(c, true);
-		if (ipc_receive(client, &frame, DEADLINE_NEVER) != IPC_OK)
+		if (!frame_receive(client, &frame, DEADLINE_NEVER))
 			break;
 		service_session_idle(c, false);
 		if (!begin_take(client, &frame, is_owner, &begin) ||
