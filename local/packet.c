@@ -10,7 +10,7 @@
 bool
 packet_send(int fd, const void *p, size_t n, int descriptor)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec iov = { (void *)(uintptr_t)p, n };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t sent;
@@ -35,7 +35,7 @@ packet_send(int fd, const void *p, size_t n, int descriptor)
 ssize_t
 packet_receive(int fd, void *p, size_t n, int *descriptor)
 {
-	char control[CMSG_SPACE(sizeof(int))];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = { p, n };
 	struct msghdr msg = { .msg_iov = &iov,
 		.msg_iovlen = 1,
