@@ -174,3 +174,14 @@ def test_connection_to_an_agent_has_a_limit(postern_instance):
         postern.wait_log(r"to=<u@example\.net>.* status=deferred", deadline=15)
     for client in waiting:
         client.close()
+
+
+def test_full_name_encoding_charset(postern_instance):
+    """The name is marked as what the administrator says it is; the bytes stay."""
+    postern = postern_instance(main={"full_name_encoding_charset": "iso-8859-15",
+                                     "default_transport": "retry:4.0.0 not now"}).start()
+    postern.run("sendmail", "-f", "a@example.org", "-F", "J\u00f6rg", "u@example.net",
+                input=MESSAGE)
+    queue_id = postern.wait_log(r"\]: (\w{10,}): to=<u@example\.net>")[1]
+    text = postern.run("postcat", "-q", "-h", queue_id).stdout
+    assert "From: =?iso-8859-15?Q?J=C3=B6rg?= <a@example.org>\n" in text
