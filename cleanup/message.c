@@ -261,44 +261,18 @@ envelope_finish(struct message *m)
 }
 
 struct commit {
-	struct queue_writer *writer;
-	bool written;
-	int file_error, name_error;
+	struct message *m;
+	enum queue_result result;
+	uint64_t size;
+	const char *why;
 };
 
 static void
-commit_write(void *argument)
+commit_run(void *argument)
 {
 	struct commit *c = argument;
 
-	c->written = queue_writer_write(c->writer);
-}
-
-static void
-commit_sync_file(void *argument)
-{
-	struct commit *c = argument;
-
-	c->file_error = queue_writer_sync_file(c->writer);
-}
-
-static void
-commit_sync_name(void *argument)
-{
-	struct commit *c = argument;
-
-	c->name_error = queue_writer_sync_name(c->writer);
-}
-
-static enum queue_result
-commit_run(struct message *m, uint64_t *size, const char **why)
-{
-	struct commit c = { .writer = m->writer };
-
-	task_offload(commit_write, &c);
-	if (c.written)
-		task_offload_both(commit_sync_file, commit_sync_name, &c);
-	return queue_writer_finish(m->writer, c.file_error, c.name_error, size, why);
+	c->result = queue_writer_commit(c->m->writer, &c->size, &c->why);
 }
 
 /* qmgr finds the message by itself when this does not arrive. */
@@ -328,18 +302,16 @@ announce(const char *id)
 static void
 commit(struct message *m)
 {
+	struct commit c = { .m = m };
 	char id[QUEUE_ID_SIZE];
-	const char *why = NULL;
-	uint64_t size = 0;
-	enum queue_result result;
 
 	snprintf(id, sizeof(id), "%s", queue_writer_id(m->writer));
-	result = commit_run(m, &size, &why);
-	if (result != QUEUE_OK) {
-		message_refuse_disk(m, result, why);
+	task_offload(commit_run, &c);
+	if (c.result != QUEUE_OK) {
+		message_refuse_disk(m, c.result, c.why);
 		return;
 	}
-	m->content_size = size;
+	m->content_size = c.size;
 	if (!m->facts.hold)
 		announce(id);
 }
