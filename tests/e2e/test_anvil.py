@@ -3,7 +3,9 @@
 
 import os
 import re
+import signal
 import socket
+import time
 
 import pytest
 
@@ -236,6 +238,22 @@ def test_anvil_killed_mail_goes_on_and_counts_come_back():
             assert str(late.greeting) == REFUSED + source
         close_all(clients)
         wait_welcome(smtpd, source).close()
+
+
+def test_anvil_that_hangs_costs_one_wait():
+    with server(service_processes="1") as smtpd:
+        mail(smtpd)
+        pid = smtpd.instance.wait_child("anvil")
+        smtpd.instance.kill(pid, signal.SIGSTOP)
+        started = time.monotonic()
+        mail(smtpd)
+        assert time.monotonic() - started < 20
+        smtpd.wait_log("warning: problem talking to service private/anvil")
+        started = time.monotonic()
+        mail(smtpd)
+        assert time.monotonic() - started < 4
+        smtpd.instance.kill(pid, signal.SIGCONT)
+        mail(smtpd)
 
 
 def test_without_anvil_each_process_counts_for_itself():

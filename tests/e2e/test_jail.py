@@ -39,6 +39,7 @@ discard unix - - n -  - discard
 local   unix - n n -  - local
 showq   unix n - n -  - showq
 tables  unix - - n -  - tables
+anvil   unix - - n -  1 anvil
 """
 
 PUBLIC = ["public/pickup", "public/cleanup", "public/qmgr", "public/showq"]
@@ -101,10 +102,12 @@ GRANTED = {
     "bounce": calls(CALLS),
     "local": calls(CALLS),
     "error": set(),
+    "anvil": set(),
 }
 SOCKET_OF = {"tables": "private/tables", "cleanup": "public/cleanup", "qmgr": "public/qmgr",
              "pickup": "public/pickup", "showq": "public/showq",
-             "bounce": "private/bounce", "local": "private/local", "error": "private/error"}
+             "bounce": "private/bounce", "local": "private/local", "error": "private/error",
+             "anvil": "private/anvil"}
 
 
 class Captured:
