@@ -56,7 +56,7 @@ struct service {
 	const char *(*user)(
 	    const struct conf_values *); /* the user to become; NULL: mail_owner */
 	enum service_peers peers;
-	size_t sessions_per_user; /* of one who is not root or mail_owner; 0: no limit */
+	size_t sessions_per_user; /* in one process, of one not root or mail_owner; 0: any */
 	bool one_process;         /* qmgr, pickup...: never a second process of it */
 	struct sandbox sandbox;
 

@@ -285,10 +285,10 @@ import socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.settimeout(20)
 s.connect(sys.argv[1])
-s.sendall(bytes.fromhex(sys.argv[2]))
 try:
+    s.sendall(bytes.fromhex(sys.argv[2]))
     print(s.recv(65536).hex() or "closed")
-except ConnectionResetError:
+except ConnectionError:
     print("closed")
 """
 
