@@ -45,6 +45,17 @@ struct owners {
 	gid_t mail_group;
 };
 
+/* Whoever captures a service of this user has mail_owner's rights to other processes too. */
+static void
+warn_shared(const char *parameter, const char *user, const char *mail_owner)
+{
+	if (!getpwnam(user))
+		log_warn(
+		    "%s = %s: no such user: its services run as mail_owner", parameter, user);
+	else if (strcmp(user, mail_owner) == 0)
+		log_warn("%s is mail_owner: its services are not kept apart", parameter);
+}
+
 static void
 owners_find(const struct conf_values *v, struct owners *o)
 {
@@ -63,6 +74,8 @@ owners_find(const struct conf_values *v, struct owners *o)
 		log_fatal("mail_owner = %s: must not be root or in group root", v->mail_owner);
 	o->mail = pw->pw_uid;
 	o->mail_group = pw->pw_gid;
+	warn_shared("mail_user_network", v->mail_user_network, v->mail_owner);
+	warn_shared("mail_user_tables", v->mail_user_tables, v->mail_owner);
 }
 
 static void

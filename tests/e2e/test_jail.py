@@ -394,6 +394,15 @@ def test_processes_run_as_their_own_users(postern_instance):
             assert int(capabilities, 16) == 0
 
 
+@needs_root
+@pytest.mark.parametrize("user,complaint", [("nonesuch", "= nonesuch: no such user"),
+                                            ("daemon", "is mail_owner")])
+def test_master_says_when_services_share_a_user(postern_instance, user, complaint):
+    postern = postern_instance(main={"mail_user_network": user}).start()
+    postern.wait_log(rf"warning: mail_user_network {complaint}")
+    assert "mail_user_tables" not in postern.log()
+
+
 def jailed(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as f:
         status = f.read()
