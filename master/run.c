@@ -77,8 +77,10 @@ warn_unprivileged(void)
 {
 	struct passwd *pw;
 
-	if (master.is_root)
+	if (master.is_root) {
+		directories_warn_shared(master.values);
 		return;
+	}
 	pw = getpwuid(geteuid());
 	log_warn("not started by root: all services and deliveries run as the one user %s",
 	    pw ? pw->pw_name : "without a name");

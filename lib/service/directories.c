@@ -45,17 +45,6 @@ struct owners {
 	gid_t mail_group;
 };
 
-/* Whoever captures a service of this user has mail_owner's rights to other processes too. */
-static void
-warn_shared(const char *parameter, const char *user, const char *mail_owner)
-{
-	if (!getpwnam(user))
-		log_warn(
-		    "%s = %s: no such user: its services run as mail_owner", parameter, user);
-	else if (strcmp(user, mail_owner) == 0)
-		log_warn("%s is mail_owner: its services are not kept apart", parameter);
-}
-
 static void
 owners_find(const struct conf_values *v, struct owners *o)
 {
@@ -74,8 +63,6 @@ owners_find(const struct conf_values *v, struct owners *o)
 		log_fatal("mail_owner = %s: must not be root or in group root", v->mail_owner);
 	o->mail = pw->pw_uid;
 	o->mail_group = pw->pw_gid;
-	warn_shared("mail_user_network", v->mail_user_network, v->mail_owner);
-	warn_shared("mail_user_tables", v->mail_user_tables, v->mail_owner);
 }
 
 static void
@@ -145,4 +132,22 @@ directories_prepare(const struct conf_values *v)
 		make(d->name, d->owner == OWNER_MAIL ? o.mail : o.root, &o, d->mode);
 	}
 	make(v->data_directory, o.mail, &o, 0700);
+}
+
+/* Whoever captures a service of this user has mail_owner's rights to other processes too. */
+static void
+warn_shared(const char *parameter, const char *user, const char *mail_owner)
+{
+	if (!getpwnam(user))
+		log_warn(
+		    "%s = %s: no such user: its services run as mail_owner", parameter, user);
+	else if (strcmp(user, mail_owner) == 0)
+		log_warn("%s is mail_owner: its services are not kept apart", parameter);
+}
+
+void
+directories_warn_shared(const struct conf_values *v)
+{
+	warn_shared("mail_user_network", v->mail_user_network, v->mail_owner);
+	warn_shared("mail_user_tables", v->mail_user_tables, v->mail_owner);
 }

@@ -11,4 +11,7 @@
  */
 void directories_prepare(const struct conf_values *v);
 
+/* As root: warns of services that have no user of their own. */
+void directories_warn_shared(const struct conf_values *v);
+
 #endif
