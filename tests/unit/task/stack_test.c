@@ -280,8 +280,8 @@ measures_deep(void *argument)
 	task_yield();
 	deep = pss_kb() - before;
 	/*
-	 * The sweep comes after the tasks have waited for a while. The sanitizer's shadow of the
-	 * stacks stays.
+	 * The sweep comes after the tasks have waited for a while. The sanitizer's shadow of
+	 * the stacks stays.
 	 */
 	do {
 		assert_true(clock_now() < end);
