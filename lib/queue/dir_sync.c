@@ -4,6 +4,8 @@
  * When no sync is running, the first of them takes the whole list and syncs for all; those who
  * come meanwhile form the next list, since a sync that has begun may have missed their change.
  * So under load two syncs serve everybody, however many commits finish while one of them runs.
+ * At the end of a sync exactly those are woken whom it concerns: its batch, and one of the next
+ * list, who syncs for that.
  *
  * After a failed sync the kernel may count the lost pages as clean, so a second sync on the
  * same descriptor could succeed without meaning anything: the descriptor is given up.
@@ -20,8 +22,10 @@
 /* Lives on the stack of the waiting thread. */
 struct dir_sync_wait {
 	struct dir_sync_wait *next;
+	pthread_cond_t woken;
 	int error;
 	bool done;
+	bool leads; /* its turn to sync */
 };
 
 void
@@ -29,7 +33,6 @@ dir_sync_init(struct dir_sync *d, int dir_fd)
 {
 	*d = (struct dir_sync){ .dir_fd = dir_fd, .fd = dir_fd };
 	pthread_mutex_init(&d->mutex, NULL);
-	pthread_cond_init(&d->finished, NULL);
 }
 
 void
@@ -37,7 +40,6 @@ dir_sync_done(struct dir_sync *d)
 {
 	if (d->fd != d->dir_fd)
 		file_close(&d->fd);
-	pthread_cond_destroy(&d->finished);
 	pthread_mutex_destroy(&d->mutex);
 }
 
@@ -60,6 +62,25 @@ sync_once(struct dir_sync *d)
 	return error;
 }
 
+/* Tells the batch, and whoever leads the next one. With the mutex held. */
+static void
+wake_all(struct dir_sync *d, struct dir_sync_wait *batch, int error)
+{
+	while (batch) {
+		struct dir_sync_wait *w = batch;
+
+		/* Once it is done it may be gone. */
+		batch = w->next;
+		w->error = error;
+		w->done = true;
+		pthread_cond_signal(&w->woken);
+	}
+	if (d->waiting) {
+		d->waiting->leads = true;
+		pthread_cond_signal(&d->waiting->woken);
+	}
+}
+
 /* Called and left with the mutex held; the sync itself runs without it. */
 static void
 sync_for_all(struct dir_sync *d)
@@ -74,28 +95,26 @@ sync_for_all(struct dir_sync *d)
 	pthread_mutex_lock(&d->mutex);
 	d->running = false;
 	d->count++;
-	for (struct dir_sync_wait *w = batch; w; w = w->next) {
-		w->error = error;
-		w->done = true;
-	}
-	pthread_cond_broadcast(&d->finished);
+	wake_all(d, batch, error);
 }
 
 int
 dir_sync_wait(struct dir_sync *d)
 {
-	struct dir_sync_wait me = { 0 };
+	struct dir_sync_wait me = { .woken = PTHREAD_COND_INITIALIZER };
 
 	pthread_mutex_lock(&d->mutex);
+	me.leads = !d->running && !d->waiting;
 	me.next = d->waiting;
 	d->waiting = &me;
 	while (!me.done) {
-		if (d->running)
-			pthread_cond_wait(&d->finished, &d->mutex);
-		else
+		if (me.leads)
 			sync_for_all(d);
+		else
+			pthread_cond_wait(&me.woken, &d->mutex);
 	}
 	pthread_mutex_unlock(&d->mutex);
+	pthread_cond_destroy(&me.woken);
 	return me.error;
 }
 

@@ -14,7 +14,6 @@ struct dir_sync_wait;
 
 struct dir_sync {
 	pthread_mutex_t mutex;
-	pthread_cond_t finished;
 	int dir_fd; /* the owner's, never closed here */
 	int fd;     /* the one to sync; -1: to be opened again */
 	bool running;
