@@ -273,7 +273,7 @@ no_worker(struct arena *a, const char *account, int error)
 	return outcome_make(a, DELIVER_DEFERRED, "4.3.0",
 	    "cannot start a delivery process for \"%s\": %s", account,
 	    error == ENOENT      ? "no such account"
-		: error == EPERM ? "it would have the rights of root"
+		: error == EPERM ? "it would have the rights of root or of a service"
 				 : strerror(error));
 }
 

@@ -361,3 +361,15 @@ def test_decider_killed(postern_instance, who):
     poll_until(lambda: not [p for p in old if os.path.exists(f"/proc/{p}")],
                "the launcher and the worker to end")
     assert deliver(suite, "games@example.test").status == "sent"
+
+
+@needs_root
+def test_no_worker_runs_as_a_service(postern_instance):
+    """Mail for mail_owner must not bring a worker to life that could reach the queue."""
+    suite = local_instance(postern_instance, aliases="")
+    owner = suite.parameters["mail_owner"]
+    told = deliver(suite, f"{owner}@example.test")
+    assert told.status == "deferred"
+    assert "rights of root or of a service" in told.text
+    assert os.listdir(suite.path("spool")) == []
+    assert deliver(suite, "games@example.test").status == "sent"
