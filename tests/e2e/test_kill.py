@@ -19,7 +19,7 @@ import time
 from mailboxes import READERS, mailbox, receiving
 from postern import poll_until
 
-SECONDS = float(os.environ.get("POSTERN_KILL_SECONDS", "45"))
+SECONDS = float(os.environ.get("POSTERN_KILL_SECONDS", "60"))
 CLIENTS = 4
 NUMBER = re.compile(rb"^X-Number: (\d+) ([0-9a-f]{64})$", re.M)
 
