@@ -26,23 +26,35 @@ def free_port():
         return s.getsockname()[1]
 
 
-def unpack(*packages):
-    """Debian packages unpacked below build/bench/packages; returns that directory."""
+def unpack(package):
+    """A Debian package and the libraries it wants that are not installed, unpacked below
+    build/bench/packages; returns that directory."""
     target = os.path.join(PLACE, "packages")
+    stamp = os.path.join(target, "." + package)
+    if os.path.exists(stamp):
+        return target
+    deb_dir = os.path.join(PLACE, "deb")
     os.makedirs(target, exist_ok=True)
-    for package in packages:
-        stamp = os.path.join(target, "." + package)
-        if os.path.exists(stamp):
-            continue
-        deb_dir = os.path.join(PLACE, "deb")
-        os.makedirs(deb_dir, exist_ok=True)
-        os.chmod(deb_dir, 0o777)
-        subprocess.run(["apt-get", "-q", "download", package], cwd=deb_dir, check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        newest = max(glob.glob(os.path.join(deb_dir, package + "_*.deb")), key=os.path.getmtime)
-        subprocess.run(["dpkg", "-x", newest, target], check=True)
-        open(stamp, "w").close()
+    os.makedirs(deb_dir, exist_ok=True)
+    os.chmod(deb_dir, 0o777)
+    subprocess.run(["apt-get", "-q", "download", package], cwd=deb_dir, check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    newest = max(glob.glob(os.path.join(deb_dir, package + "_*.deb")), key=os.path.getmtime)
+    subprocess.run(["dpkg", "-x", newest, target], check=True)
+    open(stamp, "w").close()
+    wanted = subprocess.run(["dpkg-deb", "-f", newest, "Depends"], check=True,
+                            capture_output=True, text=True).stdout
+    for library in re.findall(r"(?:^|, )(lib[a-z0-9.+-]+)", wanted):
+        known = subprocess.run(["dpkg", "-s", library], check=False, capture_output=True)
+        if known.returncode != 0:
+            unpack(library)
     return target
+
+
+def library_path(tree):
+    """Where the programs of an unpacked package find their libraries."""
+    return ":".join([os.path.join(tree, "usr", "lib", "postfix"),
+                     *glob.glob(os.path.join(tree, "usr", "lib", "*-linux-gnu"))])
 
 
 def descendants(pid):
@@ -225,7 +237,7 @@ class Postfix(Peer):
         self.process = subprocess.Popen(
             [os.path.join(self.libraries, "sbin", "master"), "-c",
              os.path.join(self.home, "etc"), "-d"],
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": self.libraries,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": library_path(self.tree),
                  "MAIL_CONFIG": os.path.join(self.home, "etc")},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True)
@@ -256,7 +268,7 @@ def smtp_source():
     """The load generator of the postfix package: argv to put in front, and its environment."""
     tree = unpack("postfix")
     return (os.path.join(tree, "usr", "sbin", "smtp-source"),
-            {**os.environ, "LD_LIBRARY_PATH": os.path.join(tree, "usr", "lib", "postfix")})
+            {**os.environ, "LD_LIBRARY_PATH": library_path(tree)})
 
 
 def figures(**values):
