@@ -347,7 +347,7 @@ record_commit(size_t n, enum queue_place place)
 	char *body = make_body(n);
 	const char *why = NULL;
 
-	strcpy(wanted_id, queue_writer_id(w));
+	snprintf(wanted_id, sizeof(wanted_id), "%s", queue_writer_id(w));
 	wanted_body = n;
 	wanted_recipients = 3;
 	wanted_place = place;

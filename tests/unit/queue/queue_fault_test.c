@@ -180,7 +180,7 @@ test_unlink_fails_too(void **state)
 	const char *why = NULL;
 
 	(void)state;
-	strcpy(id, queue_writer_id(w));
+	snprintf(id, sizeof(id), "%s", queue_writer_id(w));
 	arm(5, EIO); /* open, flock, fstat, write, fsync */
 	also_fails = CALL_UNLINK;
 	assert_int_equal(write_message(w, NULL, 0, 1, &why), QUEUE_ERROR);

@@ -68,7 +68,7 @@ round_trip(size_t n, unsigned recipients, enum queue_place place)
 	const char *why = NULL;
 	struct stat st;
 
-	strcpy(id, queue_writer_id(w));
+	snprintf(id, sizeof(id), "%s", queue_writer_id(w));
 	assert_int_equal(write_message(w, body, n, recipients, &why), QUEUE_OK);
 	assert_int_equal(queue_writer_body_size(w), n);
 	assert_int_equal(queue_message_open(queue, place, id, false, &m, &why), QUEUE_OK);
@@ -256,7 +256,7 @@ test_busy_then_incomplete(void **state)
 	int fd;
 
 	(void)state;
-	strcpy(id, queue_writer_id(w));
+	snprintf(id, sizeof(id), "%s", queue_writer_id(w));
 	queue_writer_body(w, (struct view){ body, 100000 }, &why);
 	assert_int_equal(
 	    queue_message_open(queue, QUEUE_INCOMING, id, false, &m, &why), QUEUE_BUSY);
