@@ -6,7 +6,6 @@
 #include "bounce/bounce.h"
 
 #define CLEANUP_IDLE_CONNECTIONS 4
-#define CLEANUP_IDLE_TIME        (100 * SECOND)
 
 struct bounce bounce;
 
@@ -20,10 +19,8 @@ pre_jail(void)
 static void
 start(void)
 {
-	char path[256];
-
-	service_path(path, sizeof(path), "public", bounce.conf->cleanup_service_name);
-	bounce.cleanup = ipc_pool_new(path, CLEANUP_IDLE_CONNECTIONS, CLEANUP_IDLE_TIME);
+	bounce.cleanup =
+	    service_pool("public", bounce.conf->cleanup_service_name, CLEANUP_IDLE_CONNECTIONS);
 }
 
 static const struct sandbox_path paths[] = {

@@ -34,9 +34,8 @@ extern struct local local;
 /* One request of qmgr. */
 struct delivery {
 	struct arena arena;
-	struct deliver_request request; /* text in the arena; owns the descriptor */
-	microseconds handed;
-	struct buf header; /* read when first needed */
+	struct deliver_request request; /* the job's: text and descriptor live as long */
+	struct buf header;              /* read when first needed */
 	bool has_header;
 };
 

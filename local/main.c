@@ -5,10 +5,8 @@
  */
 #include "local/local.h"
 
-#include "ipc/ipc_pool.h"
 
 #define CLEANUP_IDLE_CONNECTIONS 8
-#define CLEANUP_IDLE_TIME        (100 * SECOND)
 
 struct local local;
 
@@ -26,10 +24,8 @@ pre_jail(void)
 static void
 start(void)
 {
-	char path[256];
-
-	service_path(path, sizeof(path), "public", local.conf->cleanup_service_name);
-	local.cleanup = ipc_pool_new(path, CLEANUP_IDLE_CONNECTIONS, CLEANUP_IDLE_TIME);
+	local.cleanup =
+	    service_pool("public", local.conf->cleanup_service_name, CLEANUP_IDLE_CONNECTIONS);
 }
 
 static const struct sandbox_path paths[] = {

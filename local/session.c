@@ -14,7 +14,7 @@
 static void
 job_run(struct deliver_job *job)
 {
-	struct delivery d = { .request = job->request, .handed = job->handed };
+	struct delivery d = { .request = job->request };
 	bool go_on = true;
 
 	for (size_t i = 0; i < job->count && go_on; i++) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ipc/ipc_pool.h"
 #include "service/service_private.h"
 
 const struct conf *
@@ -102,4 +103,13 @@ void
 service_path(char *out, size_t size, const char *class_name, const char *name)
 {
 	snprintf(out, size, "%s/%s", class_name, name);
+}
+
+struct ipc_pool *
+service_pool(const char *class_name, const char *name, size_t max_idle)
+{
+	char path[256];
+
+	service_path(path, sizeof(path), class_name, name);
+	return ipc_pool_new(path, max_idle, SERVICE_POOL_IDLE);
 }

@@ -113,6 +113,14 @@ void service_session_idle(const struct service_connection *c, bool idle);
  */
 void service_path(char *out, size_t size, const char *class_name, const char *name);
 
+/*
+ * Kept connections to another service of the suite, "public" or "private"; at most max_idle of
+ * them, each for no longer than SERVICE_POOL_IDLE.
+ */
+struct ipc_pool;
+#define SERVICE_POOL_IDLE (100 * SECOND)
+struct ipc_pool *service_pool(const char *class_name, const char *name, size_t max_idle);
+
 /* Takes no more connections, ends when the sessions in progress have; master starts another. */
 void service_finish(void);
 
