@@ -5,7 +5,6 @@
  */
 #include "local/local.h"
 
-
 #define CLEANUP_IDLE_CONNECTIONS 8
 
 struct local local;
