@@ -29,13 +29,17 @@ static void
 start(void)
 {
 	char path[256];
+	const char *why;
 
 	service_path(path, sizeof(path), "public", cleanup.conf->queue_service_name);
 	cleanup.qmgr = ipc_pool_new(path, QMGR_IDLE_CONNECTIONS, QMGR_IDLE_TIME);
+	if (!queue_slots_claim(cleanup.queue, &why))
+		log_warn("every message gets a file of its own: %s", why);
 }
 
 static const struct sandbox_path paths[] = {
 	{ "incoming", SANDBOX_READ | SANDBOX_WRITE },
+	{ "slots", SANDBOX_READ | SANDBOX_WRITE },
 	{ "hold", SANDBOX_READ | SANDBOX_WRITE },
 	{ "public", SANDBOX_SOCKET },
 	{ "private", SANDBOX_SOCKET },

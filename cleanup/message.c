@@ -277,9 +277,9 @@ commit_run(void *argument)
 
 /* qmgr finds the message by itself when this does not arrive. */
 static void
-announce(const char *id)
+announce(const char *id, uint64_t slot)
 {
-	struct queuectl_arrived arrived = { view_of(id) };
+	struct queuectl_arrived arrived = { view_of(id), slot };
 	nanoseconds deadline = clock_deadline(ANNOUNCE_TIME);
 
 	for (int attempt = 0; attempt < 2; attempt++) {
@@ -313,7 +313,7 @@ commit(struct message *m)
 	}
 	m->content_size = c.size;
 	if (!m->facts.hold)
-		announce(id);
+		announce(id, queue_writer_slot(m->writer));
 }
 
 /* All of the content is here: each step may refuse, and then the later ones are not taken. */

@@ -130,7 +130,7 @@ file_deliver(struct deliver_file *d, struct maildir_dirs *dirs, int fd, struct n
 	final_name(n, &st);
 	if (!file_move(dirs, n, &st))
 		return deliver_fail_errno(d, "rename maildir file", errno);
-	error = dir_sync_wait(&dirs->sync);
+	error = group_sync_wait(&dirs->sync);
 	if (error) {
 		unlinkat(dirs->new_fd, n->final, 0);
 		return deliver_fail_errno(d, "sync maildir", error);

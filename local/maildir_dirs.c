@@ -44,7 +44,7 @@ maildir_cache_init(struct maildir_cache *c, const struct place *p)
 static void
 dirs_close(struct maildir_dirs *d)
 {
-	dir_sync_done(&d->sync);
+	group_sync_done(&d->sync);
 	file_close(&d->tmp_fd);
 	file_close(&d->new_fd);
 	mem_free(d);
@@ -159,7 +159,7 @@ dirs_open(const struct place *p)
 	d->new_fd = new_fd;
 	d->device = st.st_dev;
 	d->inode = st.st_ino;
-	dir_sync_init(&d->sync, new_fd);
+	group_sync_init(&d->sync, GROUP_SYNC_DIRECTORY, new_fd);
 	return d;
 }
 

@@ -10,14 +10,14 @@
 #include <sys/types.h>
 
 #include "local/place.h"
-#include "queue/dir_sync.h"
+#include "queue/group_sync.h"
 
 struct maildir_dirs {
 	int tmp_fd, new_fd;
 	dev_t device;
 	ino_t inode; /* of new/ */
 	unsigned users;
-	struct dir_sync sync; /* of new/, shared by the deliveries that end together */
+	struct group_sync sync; /* of new/, shared by the deliveries that end together */
 };
 
 struct maildir_cache {

@@ -208,7 +208,7 @@ change_on_disk(const char *id, enum queuectl_verb verb, const char **why)
 		log_change(&c);
 		take_up(&c);
 	} else if (announced) {
-		intake_announced(view_of(id));
+		intake_announced(view_of(id), 0);
 	}
 	*why = c.why ? c.why : "";
 	return c.outcome;

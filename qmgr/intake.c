@@ -253,7 +253,7 @@ intake_add(const char *id, enum queue_place place, bool flush)
 }
 
 void
-intake_announced(struct view id)
+intake_announced(struct view id, uint64_t slot)
 {
 	char name[QUEUE_ID_SIZE];
 	struct message *m;
@@ -267,6 +267,8 @@ intake_announced(struct view id)
 	    (m->step == MESSAGE_OPENING || m->step == MESSAGE_WAITING ||
 		m->step == MESSAGE_RESERVED))
 		m->announced = true;
+	if (!m)
+		queue_slot_hint(qmgr.queue, name, slot);
 	if (!m && intake_add(name, QUEUE_INCOMING, false) == INTAKE_FULL)
 		scan_incoming();
 }

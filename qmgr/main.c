@@ -16,6 +16,7 @@ pre_jail(void)
 
 static const struct sandbox_path paths[] = {
 	{ "incoming", SANDBOX_READ | SANDBOX_WRITE },
+	{ "slots", SANDBOX_READ | SANDBOX_WRITE },
 	{ "deferred", SANDBOX_READ | SANDBOX_WRITE },
 	{ "hold", SANDBOX_READ | SANDBOX_WRITE },
 	{ "corrupt", SANDBOX_READ | SANDBOX_WRITE },

@@ -95,6 +95,8 @@ qmgr_start(void)
 {
 	char path[256];
 
+	/* Before anybody can free a slot. */
+	queue_slots_recover(qmgr.queue);
 	qmgr.active_limit = active_limit();
 	service_path(path, sizeof(path), "private", qmgr.values->bounce_service_name);
 	qmgr.bounce = ipc_pool_new(path, NOTICE_IDLE, NOTICE_IDLE_TIME);

@@ -157,7 +157,7 @@ void active_wake(void);
 enum intake_result { INTAKE_TAKEN, INTAKE_KNOWN, INTAKE_FULL };
 
 enum intake_result intake_add(const char *id, enum queue_place place, bool flush);
-void intake_announced(struct view id);
+void intake_announced(struct view id, uint64_t slot); /* slot: of queue_slot_hint */
 void intake_refill(struct message *m); /* has recipients that were not looked at */
 void intake_retry_later(void);         /* something in incoming could not be read now */
 void intake_start(void);

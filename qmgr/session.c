@@ -40,7 +40,7 @@ frame_handle(struct ipc *client, const struct ipc_frame *frame, uid_t uid, bool 
 	if (!is_owner || !ipc_frame_is(frame, &queuectl_arrived_message) ||
 	    !ipc_frame_decode(client, frame, &queuectl_arrived_message, &arrived))
 		return false;
-	intake_announced(arrived.queue_id);
+	intake_announced(arrived.queue_id, arrived.slot);
 	return true;
 }
 

@@ -34,6 +34,7 @@ pre_jail(void)
 static const struct sandbox_path paths[] = {
 	{ "maildrop", SANDBOX_READ },
 	{ "incoming", SANDBOX_READ },
+	{ "slots", SANDBOX_READ },
 	{ "deferred", SANDBOX_READ },
 	{ "hold", SANDBOX_READ },
 	{ "private", SANDBOX_SOCKET },

@@ -4,6 +4,7 @@
 
 static const struct ipc_field arrived_fields[] = {
 	IPC_REQUIRED(IPC_VIEW, queuectl_arrived, queue_id),
+	IPC_OPTIONAL(IPC_U64, queuectl_arrived, slot),
 };
 
 static const struct ipc_field command_fields[] = {

@@ -15,6 +15,7 @@
 
 struct queuectl_arrived {
 	struct view queue_id;
+	uint64_t slot; /* queue_writer_slot */
 };
 
 enum queuectl_verb {

@@ -25,6 +25,7 @@
 #include "queue/queue_private.h"
 
 #define MICROSECONDS 1000000
+#define SLOTS_NAME   "slots"
 
 static const struct {
 	const char *name;
@@ -161,8 +162,21 @@ open_dirs(struct queue *q, enum queue_place place, const char **why)
 			*why = name_error(name, errno);
 			return false;
 		}
-		dir_sync_init(&dir->sync, dir->fd);
+		group_sync_init(&dir->sync, GROUP_SYNC_DIRECTORY, dir->fd);
 	}
+	return true;
+}
+
+static bool
+open_slots(struct queue *q, const char **why)
+{
+	int fd = openat(q->fd, SLOTS_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0) {
+		*why = name_error(SLOTS_NAME, errno);
+		return false;
+	}
+	slots_init(&q->slots, fd);
 	return true;
 }
 
@@ -173,6 +187,7 @@ queue_open(const char *directory, bool sync, const char **why)
 	bool ok = true;
 
 	q->sync = sync;
+	q->slots.dir_fd = -1;
 	for (size_t i = 0; i < QUEUE_DIRS; i++)
 		q->dirs[i].fd = -1;
 	q->fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -182,6 +197,7 @@ queue_open(const char *directory, bool sync, const char **why)
 	}
 	for (size_t place = 0; ok && place < QUEUE_PLACES; place++)
 		ok = open_dirs(q, (enum queue_place)place, why);
+	ok = ok && open_slots(q, why);
 	if (!ok)
 		queue_close(&q);
 	return q;
@@ -195,9 +211,11 @@ queue_close(struct queue **q)
 	for (size_t i = 0; i < QUEUE_DIRS; i++) {
 		if ((*q)->dirs[i].fd < 0)
 			continue;
-		dir_sync_done(&(*q)->dirs[i].sync);
+		group_sync_done(&(*q)->dirs[i].sync);
 		file_close(&(*q)->dirs[i].fd);
 	}
+	if ((*q)->slots.dir_fd >= 0)
+		slots_done(&(*q)->slots);
 	file_close(&(*q)->fd);
 	mem_free(*q);
 	*q = NULL;
@@ -251,6 +269,7 @@ queue_create(const char *directory, const char **why)
 		if (ok && places[i].count > 1)
 			ok = create_fan_out(fd, places[i].name, why);
 	}
+	ok = ok && create_dir(fd, SLOTS_NAME, why);
 	file_close(&fd);
 	return ok;
 }
@@ -271,7 +290,7 @@ queue_free_space(struct queue *q, unsigned long long *bytes)
 int
 queue_dir_sync(struct queue *q, struct queue_dir *dir)
 {
-	return q->sync ? dir_sync_wait(&dir->sync) : 0;
+	return q->sync ? group_sync_wait(&dir->sync) : 0;
 }
 
 /* renameat2 knows no RENAME_NOREPLACE on some file systems: then two names for a moment. */
@@ -287,16 +306,42 @@ rename_no_replace(int from_fd, int to_fd, const char *name)
 	return unlinkat(from_fd, name, 0) < 0 ? errno : 0;
 }
 
+uint64_t
+queue_slot_of(struct queue *q, enum queue_place place, const char *id)
+{
+	uint64_t slot;
+	struct stat st;
+
+	if (place != QUEUE_INCOMING)
+		return 0;
+	slot = slot_learned(&q->slots, id);
+	if (slot && slot_holds(&q->slots, slot, id))
+		return slot;
+	if (fstatat(queue_dir_of(q, place, id)->fd, id, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return slot_search(&q->slots, id);
+}
+
+void
+queue_slot_hint(struct queue *q, const char *id, uint64_t slot)
+{
+	slot_learn(&q->slots, slot, id);
+}
+
 enum queue_result
 queue_move(struct queue *q, const char *id, enum queue_place from, enum queue_place to,
     const char **why)
 {
 	struct queue_dir *source = queue_dir_of(q, from, id);
 	struct queue_dir *target = queue_dir_of(q, to, id);
+	uint64_t slot;
 	int error;
 
 	if (!source)
 		return queue_lookup_error(ENOENT, why);
+	slot = queue_slot_of(q, from, id);
+	if (slot)
+		return slot_move(q, slot, id, to, why);
 	error = rename_no_replace(source->fd, target->fd, id);
 	if (error)
 		return queue_lookup_error(error, why);
@@ -311,9 +356,13 @@ enum queue_result
 queue_remove(struct queue *q, const char *id, enum queue_place from, const char **why)
 {
 	struct queue_dir *dir = queue_dir_of(q, from, id);
+	uint64_t slot;
 
 	if (!dir)
 		return queue_lookup_error(ENOENT, why);
+	slot = queue_slot_of(q, from, id);
+	if (slot)
+		return slot_release(&q->slots, slot, why);
 	if (unlinkat(dir->fd, id, 0) < 0)
 		return queue_lookup_error(errno, why);
 	return QUEUE_OK;
@@ -379,7 +428,8 @@ queue_find(struct queue *q, const char *id, enum queue_place *place)
 			return true;
 		}
 	}
-	return false;
+	*place = QUEUE_INCOMING;
+	return slot_search(&q->slots, id) != 0;
 }
 
 enum queue_result

@@ -50,6 +50,22 @@ struct queue;
 struct queue *queue_open(const char *directory, bool sync, const char **why);
 void queue_close(struct queue **q);
 
+/*
+ * Makes commits of small messages to QUEUE_INCOMING cheap, by a file that this process alone
+ * writes and that is there already (docs/queue.md, slots). Once, before the first commit. False
+ * with *why: commits make files, as without it.
+ */
+bool queue_slots_claim(struct queue *q, const char **why);
+
+/*
+ * Says which slot a commit used (queue_writer_slot), so that the message is found without a
+ * search. From whoever it comes, it is only believed where it is true.
+ */
+void queue_slot_hint(struct queue *q, const char *id, uint64_t slot);
+
+/* Puts right what a crash left in slots. For the owner of the queue, before its first scan. */
+void queue_slots_recover(struct queue *q);
+
 /* Creates missing directories (mode 0700) below an existing one; for master and tests. */
 bool queue_create(const char *directory, const char **why);
 
@@ -90,7 +106,10 @@ enum queue_result queue_remove(
 enum queue_result queue_remove_incomplete(
     struct queue *q, const char *id, enum queue_place place, const char **why);
 
-/* Where a message is now, searching incoming, deferred, hold, corrupt in this order. */
+/*
+ * Where a message is now, searching incoming, deferred, hold, corrupt in this order; last, as
+ * incoming, the slots. *place is undefined when it is nowhere.
+ */
 bool queue_find(struct queue *q, const char *id, enum queue_place *place);
 
 /* When a message in `deferred` is due, kept as the file's modification time. */

@@ -107,6 +107,9 @@ size_t queue_writer_recipient_count(const struct queue_writer *w);
  */
 enum queue_result queue_writer_commit(struct queue_writer *w, uint64_t *size, const char **why);
 
+/* After QUEUE_OK: the slot that it went into (queue_slot_hint), 0 for a file of its own. */
+uint64_t queue_writer_slot(const struct queue_writer *w);
+
 /* Without a commit before: removes what was written. */
 void queue_writer_free(struct queue_writer **w);
 
@@ -157,7 +160,8 @@ struct queue_rcpt_status {
  * Opens and verifies preamble, header, envelope; replays the journal up to the first record
  * that is torn or wrong. The body's checksum is left to whoever reads the body. for_journal
  * opens read-write for queue_journal_append. QUEUE_BUSY while its writer has not finished the
- * commit: then it may not yet be durable.
+ * commit: then it may not yet be durable. Without for_journal, fd may be given to agents: it
+ * shows this message alone and cannot be written to.
  */
 enum queue_result queue_message_open(struct queue *q, enum queue_place place, const char *id,
     bool for_journal, struct queue_message *m, const char **why);
@@ -170,13 +174,6 @@ enum queue_result queue_message_open(struct queue *q, enum queue_place place, co
 enum queue_result queue_message_from_fd(
     int fd, const char *id, struct queue_message *m, const char **why);
 void queue_message_done(struct queue_message *m);
-
-/*
- * A read-only descriptor of a message that queue_message_open has verified, whatever m->fd may
- * do: to be sent to a delivery agent. The caller closes it.
- */
-enum queue_result queue_message_share(
-    struct queue *q, const struct queue_message *m, int *fd, const char **why);
 
 /*
  * For whoever streams the body: init, update with every piece, and ok at the end says whether

@@ -212,7 +212,7 @@ check_finished(int fd, const char **why)
 }
 
 enum queue_result
-queue_message_open(struct queue *q, enum queue_place place, const char *id, bool for_journal,
+queue_file_open(struct queue *q, enum queue_place place, const char *id, bool for_journal,
     struct queue_message *m, const char **why)
 {
 	struct queue_dir *dir = queue_dir_of(q, place, id);
@@ -236,32 +236,44 @@ queue_message_open(struct queue *q, enum queue_place place, const char *id, bool
 	return r;
 }
 
-static bool
-is_same_file(int a, int b)
+/*
+ * A message in a slot is read from a copy. With a journal it no longer is one that leaves at
+ * once, and gets a file of its own first.
+ */
+static enum queue_result
+slot_open(struct queue *q, uint64_t slot, const char *id, bool for_journal,
+    struct queue_message *m, const char **why)
 {
-	struct stat x, y;
+	enum queue_result r;
+	int fd;
 
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino &&
-	    x.st_dev == y.st_dev;
+	if (for_journal) {
+		r = slot_move(q, slot, id, QUEUE_INCOMING, why);
+		return r == QUEUE_OK ? queue_file_open(q, QUEUE_INCOMING, id, true, m, why) : r;
+	}
+	r = slot_copy(&q->slots, slot, id, &fd, why);
+	return r == QUEUE_OK ? queue_message_from_fd(fd, id, m, why) : r;
 }
 
 enum queue_result
-queue_message_share(struct queue *q, const struct queue_message *m, int *fd, const char **why)
+queue_message_open(struct queue *q, enum queue_place place, const char *id, bool for_journal,
+    struct queue_message *m, const char **why)
 {
-	struct queue_dir *dir = queue_dir_of(q, m->place, m->id);
-	int other;
+	uint64_t slot = 0;
+	enum queue_result r;
 
-	if (!dir)
-		return queue_lookup_error(ENOENT, why);
-	other = openat(dir->fd, m->id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (other < 0)
-		return queue_lookup_error(errno, why);
-	if (!is_same_file(other, m->fd)) {
-		file_close(&other);
-		return damaged("replaced by another file", why);
+	*m = (struct queue_message){ .fd = -1 };
+	if (place == QUEUE_INCOMING)
+		slot = slot_learned(&q->slots, id);
+	if (!slot) {
+		r = queue_file_open(q, place, id, for_journal, m, why);
+		if (r != QUEUE_GONE || place != QUEUE_INCOMING)
+			return r;
+		slot = slot_search(&q->slots, id);
 	}
-	*fd = other;
-	return QUEUE_OK;
+	r = slot ? slot_open(q, slot, id, for_journal, m, why) : QUEUE_GONE;
+	/* It may have got a file of its own since. */
+	return r == QUEUE_GONE ? queue_file_open(q, place, id, for_journal, m, why) : r;
 }
 
 void

@@ -5,9 +5,10 @@
 
 #include <stdatomic.h>
 
-#include "queue/dir_sync.h"
+#include "queue/group_sync.h"
 #include "queue/queue.h"
 #include "queue/queue_file.h"
+#include "queue/slots.h"
 
 #define QUEUE_FAN_OUT 16 /* directories below deferred */
 #define QUEUE_DIRS    (3 + QUEUE_FAN_OUT)
@@ -18,7 +19,7 @@
 
 struct queue_dir {
 	int fd;
-	struct dir_sync sync;
+	struct group_sync sync;
 };
 
 struct queue {
@@ -26,6 +27,7 @@ struct queue {
 	bool sync;
 	struct queue_dir dirs[QUEUE_DIRS];
 	atomic_bool foreign_logged[QUEUE_PLACES];
+	struct slots slots;
 };
 
 /* The directory of a message, or NULL when the id is none. */
@@ -33,6 +35,13 @@ struct queue_dir *queue_dir_of(struct queue *q, enum queue_place place, const ch
 
 /* One of the directories of a place: index from 0; NULL behind the last. */
 struct queue_dir *queue_dir_at(struct queue *q, enum queue_place place, size_t index);
+
+/* The slot of a message in this place; 0 when it has a file of its own, or is not there. */
+uint64_t queue_slot_of(struct queue *q, enum queue_place place, const char *id);
+
+/* queue_message_open for a message that has a file of its own. */
+enum queue_result queue_file_open(struct queue *q, enum queue_place place, const char *id,
+    bool for_journal, struct queue_message *m, const char **why);
 
 /* NO_SPACE or ERROR, with the system's text for the error. */
 enum queue_result queue_system_error(int error, const char **why);

@@ -20,6 +20,7 @@ struct queue_scan {
 	size_t next_dir;
 	struct queue_dir *dir;
 	DIR *stream;
+	uint64_t next_slot; /* the number of the one before */
 };
 
 struct queue_scan *
@@ -98,6 +99,30 @@ scan_entry(struct queue_scan *s, const char *name, char id[QUEUE_ID_SIZE], micro
 	return true;
 }
 
+/* The next message in a slot. */
+static bool
+scan_slots(struct queue_scan *s, char id[QUEUE_ID_SIZE], microseconds *due)
+{
+	struct slots *slots = &s->q->slots;
+
+	while (s->next_slot < SLOT_NUMBERS) {
+		unsigned file = (unsigned)(s->next_slot / SLOTS_MAX);
+		struct preamble p;
+
+		if (s->next_slot % SLOTS_MAX >= slots_count(slots, file)) {
+			s->next_slot = (uint64_t)(file + 1) * SLOTS_MAX;
+			continue;
+		}
+		if (slot_peek(slots, ++s->next_slot, &p) != PREAMBLE_VALID)
+			continue;
+		slot_learn(slots, s->next_slot, p.id);
+		memcpy(id, p.id, QUEUE_ID_SIZE);
+		*due = p.arrival;
+		return true;
+	}
+	return false;
+}
+
 bool
 queue_scan_next(
     struct queue_scan *s, char id[QUEUE_ID_SIZE], microseconds *due, const char **why)
@@ -107,7 +132,7 @@ queue_scan_next(
 	*why = NULL;
 	for (;;) {
 		if (!s->stream && !scan_open_next(s, why))
-			return false;
+			return !*why && s->place == QUEUE_INCOMING && scan_slots(s, id, due);
 		errno = 0;
 		entry = readdir(s->stream);
 		if (entry && scan_entry(s, entry->d_name, id, due))

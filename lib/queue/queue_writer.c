@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writing a message. Until the body outgrows 64 KiB everything is in memory and there is no
- * file. From the moment the file exists until it is a durable message, its writer holds an
- * exclusive lock on it: so whoever finds the file can tell work in progress from what a writer
- * that died left behind, and nobody takes up a message that may yet be refused.
+ * file; what is small to its end goes into a slot (slots.h) where there is one. From the moment
+ * the file exists until it is a durable message, its writer holds an exclusive lock on it: so
+ * whoever finds the file can tell work in progress from what a writer that died left behind,
+ * and nobody takes up a message that may yet be refused.
  *
  * The preamble makes it a message. It is written last, except when the whole file fits into one
  * page: one write to one page cannot be cut in two by a kill.
@@ -50,7 +51,9 @@ struct queue_writer {
 	bool has_sender;
 	uint32_t recipient_count;
 	int fd;                /* -1: no file */
-	struct queue_dir *dir; /* where the file is */
+	struct queue_dir *dir; /* where the file is, when it is one of its own */
+	uint64_t slot;         /* otherwise; 0: none */
+	uint64_t start;        /* of the message in the file */
 	uint64_t written;      /* bytes of the body in the file */
 	bool finished;         /* committed, or failed: */
 	enum queue_result failure;
@@ -135,6 +138,11 @@ discard_file(struct queue_writer *w)
 {
 	if (w->fd < 0)
 		return;
+	if (w->slot) {
+		slot_pool_abandon(&w->q->slots, w->slot);
+		w->fd = -1; /* the pool's */
+		return;
+	}
 	if (unlinkat(w->dir->fd, w->id, 0) < 0 && errno != ENOENT) {
 		log_warn("%s: cannot remove an unfinished queue file: %s", w->id,
 		    strerrordesc_np(errno));
@@ -248,7 +256,7 @@ write_vector(struct queue_writer *w, struct iovec *v, int count, uint64_t at)
 {
 	vector_advance(&v, &count, 0);
 	while (count) {
-		ssize_t n = pwritev(w->fd, v, count, (off_t)at);
+		ssize_t n = pwritev(w->fd, v, count, (off_t)(w->start + at));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -397,6 +405,21 @@ relocate(struct queue_writer *w)
 	return error ? fail(w, "directory sync", error) : true;
 }
 
+/* A place for all of a small message: a slot if there is one, or a file. */
+static bool
+find_place(struct queue_writer *w, size_t total)
+{
+	struct slots *slots = &w->q->slots;
+
+	if (w->place == QUEUE_INCOMING && total <= SLOT_SIZE)
+		w->slot = slot_pool_take(slots);
+	if (!w->slot)
+		return create_file(w);
+	w->fd = slot_pool_fd(slots);
+	w->start = (uint64_t)slot_offset(w->slot);
+	return true;
+}
+
 static bool
 write_all(struct queue_writer *w)
 {
@@ -408,13 +431,13 @@ write_all(struct queue_writer *w)
 
 	make_preamble(w, preamble);
 	if (w->fd < 0) {
-		if (!create_file(w))
+		if (!find_place(w, total))
 			return false;
 		if (total <= ONE_PAGE)
 			return write_vector(w, v, 4, 0);
-	}
-	if (!relocate(w))
+	} else if (!relocate(w)) {
 		return false;
+	}
 	return write_vector(w, v + 1, 3, QUEUE_PREAMBLE_SIZE + w->written) &&
 	    write_vector(w, &first, 1, 0);
 }
@@ -424,10 +447,26 @@ make_durable(struct queue_writer *w)
 {
 	int error;
 
+	if (w->slot) {
+		error = w->q->sync ? slot_pool_sync(&w->q->slots) : 0;
+		return error ? fail(w, "fdatasync", error) : true;
+	}
 	if (w->q->sync && fsync(w->fd) < 0)
 		return fail(w, "fsync", errno);
 	error = queue_dir_sync(w->q, w->dir);
 	return error ? fail(w, "directory sync", error) : true;
+}
+
+/* All is on disk: closing has nothing left to lose. It gives the lock up. */
+static void
+let_go(struct queue_writer *w)
+{
+	w->finished = true;
+	if (w->slot) {
+		slot_pool_commit(&w->q->slots, w->slot);
+		w->fd = -1; /* the pool's */
+	}
+	file_close(&w->fd);
 }
 
 static bool
@@ -440,6 +479,12 @@ check_envelope(struct queue_writer *w)
 	return true;
 }
 
+uint64_t
+queue_writer_slot(const struct queue_writer *w)
+{
+	return w->slot;
+}
+
 enum queue_result
 queue_writer_commit(struct queue_writer *w, uint64_t *size, const char **why)
 {
@@ -447,9 +492,7 @@ queue_writer_commit(struct queue_writer *w, uint64_t *size, const char **why)
 		return writer_result(w, why);
 	flags_from_body(w);
 	if (check_envelope(w) && write_all(w) && make_durable(w)) {
-		w->finished = true;
-		/* All is on disk: close has nothing left to lose. It gives the lock up. */
-		file_close(&w->fd);
+		let_go(w);
 		if (size)
 			*size = w->header.len + 2 + w->body_length;
 	}

@@ -34,6 +34,7 @@ static const struct directory {
 	{ "public", OWNER_ROOT, 0711 },
 	{ "maildrop", OWNER_MAIL, 01733 }, /* files may be left, not listed or taken away */
 	{ "incoming", OWNER_MAIL, 0700 },
+	{ "slots", OWNER_MAIL, 0700 },
 	{ "deferred", OWNER_MAIL, 0700 },
 	{ "hold", OWNER_MAIL, 0700 },
 	{ "corrupt", OWNER_MAIL, 0700 },

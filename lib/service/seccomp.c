@@ -92,8 +92,8 @@ static const unsigned fcntl_commands[] = {
 	F_GETFL, F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC,
 };
 
-static const unsigned lock_commands[] = {
-	F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW,
+static const unsigned file_commands[] = {
+	F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_ADD_SEALS,
 };
 
 static const unsigned identity_calls[] = {
@@ -238,7 +238,7 @@ allow_classes(struct filter *f, unsigned calls)
 	}
 	if (calls & SANDBOX_FILES) {
 		allow(f, file_calls, ARRAY_LEN(file_calls));
-		allow_commands(f, lock_commands, ARRAY_LEN(lock_commands));
+		allow_commands(f, file_commands, ARRAY_LEN(file_commands));
 	}
 	if (calls & (SANDBOX_NAMES | SANDBOX_IDENTITY))
 		allow_when(f, SYS_fcntl, 1, UINT32_MAX, F_SETFL);

@@ -28,7 +28,7 @@ def postcat(*arguments, stdin=b"", code=0, env=None):
 @pytest.fixture
 def queue(tmp_path):
     """A configuration whose queue holds the sample."""
-    places = ["incoming", "hold", "corrupt"] + ["deferred/%x" % i for i in range(16)]
+    places = ["incoming", "slots", "hold", "corrupt"] + ["deferred/%x" % i for i in range(16)]
     for place in places:
         os.makedirs(tmp_path / "q" / place)
     (tmp_path / "q" / "hold" / ID).write_bytes(DATA)

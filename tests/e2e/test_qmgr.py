@@ -23,6 +23,7 @@ fake    unix - - n -  - fake_agent {agent}
 other   unix - - n -  - fake_agent {agent}
 """
 MESSAGE = "Subject: test\r\n\r\nhello\r\n"
+LARGE_MESSAGE = MESSAGE + ("x" * 76 + "\r\n") * 1000  # has a file of its own
 # Mail for remote domains goes to "fake", which may have many recipients in a delivery.
 DEFAULTS = {"default_transport": "fake", "minimal_backoff_time": "1s",
             "maximal_backoff_time": "2s", "queue_run_delay": "2s", "transport_retry_time": "1s"}
@@ -62,9 +63,10 @@ class Queue:
         assert not SANITIZER.search(done.stderr), done.stderr
         return done
 
-    def inject(self, *recipients, sender="sender@example.test", count=1, options=()):
+    def inject(self, *recipients, sender="sender@example.test", count=1, options=(),
+               text=MESSAGE):
         done = self.tool("inject", "-n", str(count), *options, self.postern.queue, sender,
-                         *recipients, input=MESSAGE)
+                         *recipients, input=text)
         assert done.returncode == 0, done.stderr
         ids = done.stdout.split()
         return ids[0] if count == 1 else ids
@@ -483,17 +485,18 @@ def set_modes(queue_directory, name, mode, files):
                 pass
 
 
-@pytest.mark.parametrize("place,files,mode,usual,complaint", [
-    ("incoming", False, 0o500, 0o700, "remove queue file"),
-    ("deferred", False, 0o500, 0o700, "move to deferred"),
-    ("incoming", True, 0o400, 0o600, "open queue file to note its state"),
-])
-def test_file_system_refuses_for_a_while(queue, place, files, mode, usual, complaint):
+@pytest.mark.parametrize("place,files,mode,usual,text,complaint", [
+    ("incoming", False, 0o500, 0o700, LARGE_MESSAGE, "remove queue file"),
+    ("incoming", False, 0o500, 0o700, MESSAGE, "open queue file to note its state|move to def"),
+    ("deferred", False, 0o500, 0o700, MESSAGE, "move to deferred"),
+    ("incoming", True, 0o400, 0o600, LARGE_MESSAGE, "open queue file to note its state"),
+], ids=("incoming", "slot", "deferred", "file"))
+def test_file_system_refuses_for_a_while(queue, place, files, mode, usual, text, complaint):
     """Nothing is lost, and nothing that is known to be delivered is delivered again."""
     q = queue("other@ wait 1000\nlater@ deferred 4.2.2 busy\n")
     pid = q.postern.wait_child("qmgr")
-    ids = [q.inject("now@one.example", "later@one.example", "other@two.example"),
-           q.inject("other@two.example")]
+    ids = [q.inject("now@one.example", "later@one.example", "other@two.example", text=text),
+           q.inject("other@two.example", text=text)]
     set_modes(q.postern.queue, place, mode, files)
     q.postern.wait_log(complaint)
     q.rules("")

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preloaded into one daemon, makes fsync fail when a test says so: a disk that loses data, as
+ * Preloaded into one daemon, makes syncs fail when a test says so: a disk that loses data, as
  * no file system can be asked to do. FAULT_PROGRAM names the daemon, FAULT_STATE a file whose
  * first byte is the error number for files and whose second is that for directories (0: none).
  * It is mapped before the jail, so that the test can change its mind while the daemon runs.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,18 +37,25 @@ fault_open(void)
 	fault_state = map;
 }
 
-int
-fsync(int fd)
+static bool
+is_failing(int fd)
 {
 	struct stat st;
 
-	if (fault_state && fstat(fd, &st) == 0) {
-		int error = fault_state[S_ISDIR(st.st_mode) ? 1 : 0];
+	if (!fault_state || fstat(fd, &st) < 0)
+		return false;
+	errno = fault_state[S_ISDIR(st.st_mode) ? 1 : 0];
+	return errno != 0;
+}
 
-		if (error) {
-			errno = error;
-			return -1;
-		}
-	}
-	return (int)syscall(SYS_fsync, fd);
+int
+fsync(int fd)
+{
+	return is_failing(fd) ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int
+fdatasync(int fd)
+{
+	return is_failing(fd) ? -1 : (int)syscall(SYS_fdatasync, fd);
 }

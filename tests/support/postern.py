@@ -387,12 +387,33 @@ class Instance:
             raise AssertionError(f"{e}; the log ends:\n{self.log()[-4000:]}") from None
 
     def queue_files(self):
-        """Names of all queue files (not temporary ones) below the message directories."""
+        """Names of all queue files (not temporary ones) below the message directories; a message
+        in a slot has the name that its file would have. One that is moved may be seen twice."""
+        slots = [os.path.join(self.queue, "incoming", i) for i in self.slot_messages()]
         found = []
         for name in ("maildrop", "incoming", "deferred", "hold", "corrupt"):
             for top, _, names in os.walk(os.path.join(self.queue, name)):
                 found += [os.path.join(top, n) for n in names]
-        return [f for f in found if self._is_regular(f)]
+        found = [f for f in found if self._is_regular(f)]
+        return found + [f for f in slots if f not in found]
+
+    def slot_messages(self):
+        """id -> the bytes of the slot, for each message in one (docs/queue.md)."""
+        found = {}
+        directory = os.path.join(self.queue, "slots")
+        for name in os.listdir(directory) if os.path.isdir(directory) else ():
+            with open(os.path.join(directory, name), "rb") as f:
+                while slot := f.read(65536):
+                    if slot.startswith(b"PosternQ"):
+                        found[slot[72:104].rstrip(b"\0").decode()] = slot
+        return found
+
+    def queue_bytes(self, path):
+        """The queue file itself, of one that queue_files names; may end with something else."""
+        if os.path.exists(path):
+            with open(path, "rb") as f:
+                return f.read()
+        return self.slot_messages()[os.path.basename(path)]
 
     @staticmethod
     def _is_regular(path):

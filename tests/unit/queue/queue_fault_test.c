@@ -146,6 +146,115 @@ test_large_commit(void **state)
 	commit_with_faults(200000, QUEUE_HOLD);
 }
 
+/* ---- slots ---- */
+
+static void
+reopen_with_slots(void)
+{
+	const char *why = NULL;
+
+	queue_close(&queue);
+	queue = queue_open(fixture_dir, true, &why);
+	assert_non_null(queue);
+	assert_true(queue_slots_claim(queue, &why));
+}
+
+/* After a fault the next message gets through all the same, in a slot or in a file. */
+static void
+test_slot_commit(void **state)
+{
+	static const size_t sizes[] = { 1000, 20000 };
+	char id[QUEUE_ID_SIZE];
+	const char *why = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes) * ARRAY_LEN(errors); i++) {
+		size_t n = sizes[i % ARRAY_LEN(sizes)];
+		int error = errors[i / ARRAY_LEN(sizes)];
+		char *body = make_body(n);
+		unsigned at = 0;
+
+		do {
+			struct queue_writer *w;
+			enum queue_result r;
+
+			reopen_with_slots();
+			put_message(QUEUE_INCOMING, 1, 1, id);
+			queue_remove(queue, id, QUEUE_INCOMING, &why);
+			w = queue_writer_new(queue, QUEUE_INCOMING);
+			arm(++at, error);
+			r = write_message(w, body, n, 1, &why);
+			intercept_off();
+			assert_int_equal(r, expected_result(error));
+			if (r == QUEUE_OK)
+				check_committed(queue_writer_id(w), QUEUE_INCOMING, n);
+			queue_writer_free(&w);
+			assert_int_equal(count_all_files(), 0);
+			put_message(QUEUE_INCOMING, n, 1, id);
+			check_committed(id, QUEUE_INCOMING, n);
+		} while (failed);
+		assert_true(at > (n > 4000 ? 3 : 2));
+		mem_free(body);
+	}
+}
+
+/* Whatever fails, the message is in one place, or for a moment in both. */
+static void
+test_slot_move(void **state)
+{
+	(void)state;
+	for (size_t e = 0; e < ARRAY_LEN(errors); e++) {
+		unsigned at = 0;
+
+		do {
+			char id[QUEUE_ID_SIZE];
+			enum queue_place place;
+			enum queue_result r;
+			const char *why = NULL;
+
+			reopen_with_slots();
+			put_message(QUEUE_INCOMING, 10, 1, id);
+			arm(++at, errors[e]);
+			r = queue_move(queue, id, QUEUE_INCOMING, QUEUE_DEFERRED, &why);
+			intercept_off();
+			assert_true(queue_find(queue, id, &place));
+			if (r == QUEUE_OK)
+				assert_int_equal(place, QUEUE_DEFERRED);
+			else
+				assert_true(failed);
+			queue_slots_recover(queue);
+			assert_int_equal(count_all_files(), 1);
+			assert_true(queue_find(queue, id, &place));
+			check_committed(id, place, 10);
+		} while (failed);
+		assert_true(at > 7);
+	}
+}
+
+/* A small message in a slot: data and nothing else. */
+static void
+test_slot_is_cheap(void **state)
+{
+	char id[QUEUE_ID_SIZE];
+	const char *why = NULL;
+
+	(void)state;
+	reopen_with_slots();
+	put_message(QUEUE_INCOMING, 1, 1, id);
+	queue_remove(queue, id, QUEUE_INCOMING, &why);
+	arm(0, 0);
+	put_message(QUEUE_INCOMING, 4000, 1, id);
+	intercept_off();
+	assert_int_equal(seen[CALL_PWRITE], 2);
+	assert_int_equal(seen[CALL_FSYNC], 1);
+	assert_int_equal(calls, 3);
+	assert_int_equal(count_files(QUEUE_INCOMING), 1); /* now it is known where it is */
+	arm(0, 0);
+	assert_int_equal(queue_remove(queue, id, QUEUE_INCOMING, &why), QUEUE_OK);
+	intercept_off();
+	assert_int_equal(calls, 1);
+}
+
 /* No more system calls than it takes. */
 static void
 test_commit_is_cheap(void **state)
@@ -285,6 +394,9 @@ main(void)
 		cmocka_unit_test(test_unlink_fails_too),
 		cmocka_unit_test(test_move),
 		cmocka_unit_test(test_journal),
+		cmocka_unit_test(test_slot_commit), /* from here on the queue has slots */
+		cmocka_unit_test(test_slot_move),
+		cmocka_unit_test(test_slot_is_cheap),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

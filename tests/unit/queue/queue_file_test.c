@@ -325,34 +325,6 @@ test_other_name(void **state)
 	assert_int_equal(queue_remove(queue, other, QUEUE_HOLD, &why), QUEUE_OK);
 }
 
-/* What an agent is given can be read and not written, and is the message that was opened. */
-static void
-test_share(void **state)
-{
-	char id[QUEUE_ID_SIZE];
-	struct queue_message m, seen;
-	const char *why = NULL;
-	int fd = -1;
-
-	(void)state;
-	put_message(QUEUE_INCOMING, 10, 1, id);
-	assert_int_equal(
-	    queue_message_open(queue, QUEUE_INCOMING, id, true, &m, &why), QUEUE_OK);
-	assert_int_equal(queue_message_share(queue, &m, &fd, &why), QUEUE_OK);
-	assert_int_equal(pwrite(fd, "x", 1, 0), -1);
-	assert_int_equal(errno, EBADF);
-	assert_int_equal(queue_message_from_fd(fd, id, &seen, &why), QUEUE_OK);
-	assert_int_equal(seen.recipient_count, 1);
-	queue_message_done(&seen);
-	assert_int_equal(queue_remove(queue, id, QUEUE_INCOMING, &why), QUEUE_OK);
-	assert_int_equal(queue_message_share(queue, &m, &fd, &why), QUEUE_GONE);
-	fd = open(message_path(QUEUE_INCOMING, id), O_CREAT | O_EXCL | O_WRONLY, 0600);
-	close(fd);
-	assert_int_equal(queue_message_share(queue, &m, &fd, &why), QUEUE_DAMAGED);
-	assert_int_equal(queue_remove(queue, id, QUEUE_INCOMING, &why), QUEUE_OK);
-	queue_message_done(&m);
-}
-
 /* ---- damage ---- */
 
 struct sample {
@@ -521,7 +493,6 @@ main(void)
 		cmocka_unit_test(test_busy_then_incomplete),
 		cmocka_unit_test(test_not_a_message),
 		cmocka_unit_test(test_other_name),
-		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_every_bit),
 		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_zeroed_parts),

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Group commit. A thread that has changed the directory puts itself on the list of waiters.
- * When no sync is running, the first of them takes the whole list and syncs for all; those who
- * come meanwhile form the next list, since a sync that has begun may have missed their change.
- * So under load two syncs serve everybody, however many commits finish while one of them runs.
- * At the end of a sync exactly those are woken whom it concerns: its batch, and one of the next
- * list, who syncs for that.
+ * Group commit. A thread that has changed the directory or file puts itself on the list of
+ * waiters. When no sync is running, the first of them takes the whole list and syncs for all;
+ * those who come meanwhile form the next list, since a sync that has begun may have missed
+ * their change. So under load two syncs serve everybody, however many commits finish while one
+ * of them runs. At the end of a sync exactly those are woken whom it concerns: its batch, and
+ * one of the next list, who syncs for that.
  *
  * After a failed sync the kernel may count the lost pages as clean, so a second sync on the
  * same descriptor could succeed without meaning anything: the descriptor is given up.
  */
-#include "queue/dir_sync.h"
+#include "queue/group_sync.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +20,8 @@
 #include "base/file.h"
 
 /* Lives on the stack of the waiting thread. */
-struct dir_sync_wait {
-	struct dir_sync_wait *next;
+struct group_sync_wait {
+	struct group_sync_wait *next;
 	pthread_cond_t woken;
 	int error;
 	bool done;
@@ -29,33 +29,35 @@ struct dir_sync_wait {
 };
 
 void
-dir_sync_init(struct dir_sync *d, int dir_fd)
+group_sync_init(struct group_sync *d, enum group_sync_kind kind, int fd)
 {
-	*d = (struct dir_sync){ .dir_fd = dir_fd, .fd = dir_fd };
+	*d = (struct group_sync){ .kind = kind, .owner_fd = fd, .fd = fd };
 	pthread_mutex_init(&d->mutex, NULL);
 }
 
 void
-dir_sync_done(struct dir_sync *d)
+group_sync_done(struct group_sync *d)
 {
-	if (d->fd != d->dir_fd)
+	if (d->fd != d->owner_fd)
 		file_close(&d->fd);
 	pthread_mutex_destroy(&d->mutex);
 }
 
 static int
-sync_once(struct dir_sync *d)
+sync_once(struct group_sync *d)
 {
 	int error;
 
+	if (d->fd < 0 && d->kind == GROUP_SYNC_DATA)
+		return EIO;
 	if (d->fd < 0)
-		d->fd = openat(d->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		d->fd = openat(d->owner_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->fd < 0)
 		return errno;
-	if (fsync(d->fd) == 0)
+	if ((d->kind == GROUP_SYNC_DATA ? fdatasync(d->fd) : fsync(d->fd)) == 0)
 		return 0;
 	error = errno;
-	if (d->fd == d->dir_fd)
+	if (d->fd == d->owner_fd)
 		d->fd = -1;
 	else
 		file_close(&d->fd);
@@ -64,10 +66,10 @@ sync_once(struct dir_sync *d)
 
 /* Tells the batch, and whoever leads the next one. With the mutex held. */
 static void
-wake_all(struct dir_sync *d, struct dir_sync_wait *batch, int error)
+wake_all(struct group_sync *d, struct group_sync_wait *batch, int error)
 {
 	while (batch) {
-		struct dir_sync_wait *w = batch;
+		struct group_sync_wait *w = batch;
 
 		/* Once it is done it may be gone. */
 		batch = w->next;
@@ -83,9 +85,9 @@ wake_all(struct dir_sync *d, struct dir_sync_wait *batch, int error)
 
 /* Called and left with the mutex held; the sync itself runs without it. */
 static void
-sync_for_all(struct dir_sync *d)
+sync_for_all(struct group_sync *d)
 {
-	struct dir_sync_wait *batch = d->waiting;
+	struct group_sync_wait *batch = d->waiting;
 	int error;
 
 	d->waiting = NULL;
@@ -99,9 +101,9 @@ sync_for_all(struct dir_sync *d)
 }
 
 int
-dir_sync_wait(struct dir_sync *d)
+group_sync_wait(struct group_sync *d)
 {
-	struct dir_sync_wait me = { .woken = PTHREAD_COND_INITIALIZER };
+	struct group_sync_wait me = { .woken = PTHREAD_COND_INITIALIZER };
 
 	pthread_mutex_lock(&d->mutex);
 	me.leads = !d->running && !d->waiting;
@@ -119,7 +121,7 @@ dir_sync_wait(struct dir_sync *d)
 }
 
 uint64_t
-dir_sync_count(struct dir_sync *d)
+group_sync_count(struct group_sync *d)
 {
 	uint64_t count;
 

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
-#include "queue/dir_sync.h"
+#include "queue/group_sync.h"
 
 enum { THREADS = 16, EACH = 25 };
 
@@ -60,7 +60,7 @@ gate_wait_for_one(void)
 	pthread_mutex_unlock(&mutex);
 }
 
-static struct dir_sync *
+static struct group_sync *
 incoming_sync(void)
 {
 	return &queue_dir_at(queue, QUEUE_INCOMING, 0)->sync;
@@ -71,23 +71,23 @@ incoming_sync(void)
 static void *
 sync_thread(void *arg)
 {
-	struct dir_sync *d = arg;
+	struct group_sync *d = arg;
 
-	return (void *)(intptr_t)dir_sync_wait(d);
+	return (void *)(intptr_t)group_sync_wait(d);
 }
 
 /* The list is private: its length is the number of next pointers. */
-struct dir_sync_wait {
-	struct dir_sync_wait *next;
+struct group_sync_wait {
+	struct group_sync_wait *next;
 };
 
 static unsigned
-waiting_count(struct dir_sync *d)
+waiting_count(struct group_sync *d)
 {
 	unsigned n = 0;
 
 	pthread_mutex_lock(&d->mutex);
-	for (struct dir_sync_wait *w = d->waiting; w; w = w->next)
+	for (struct group_sync_wait *w = d->waiting; w; w = w->next)
 		n++;
 	pthread_mutex_unlock(&d->mutex);
 	return n;
@@ -97,8 +97,8 @@ waiting_count(struct dir_sync *d)
 static void
 test_late_comers_share_the_next(void **state)
 {
-	struct dir_sync *d = incoming_sync();
-	uint64_t before = dir_sync_count(d);
+	struct group_sync *d = incoming_sync();
+	uint64_t before = group_sync_count(d);
 	pthread_t first, others[THREADS];
 	void *result;
 
@@ -110,7 +110,7 @@ test_late_comers_share_the_next(void **state)
 		assert_int_equal(pthread_create(&others[i], NULL, sync_thread, d), 0);
 	while (waiting_count(d) < THREADS)
 		usleep(100);
-	assert_int_equal(dir_sync_count(d), before); /* nobody was let go early */
+	assert_int_equal(group_sync_count(d), before); /* nobody was let go early */
 	gate_set(false);
 	pthread_join(first, &result);
 	assert_null(result);
@@ -118,14 +118,14 @@ test_late_comers_share_the_next(void **state)
 		pthread_join(others[i], &result);
 		assert_null(result);
 	}
-	assert_int_equal(dir_sync_count(d), before + 2);
+	assert_int_equal(group_sync_count(d), before + 2);
 }
 
 /* The failure of a sync is told to those who waited for it and to nobody else. */
 static void
 test_failure_belongs_to_its_waiters(void **state)
 {
-	struct dir_sync *d = incoming_sync();
+	struct group_sync *d = incoming_sync();
 	pthread_t first, others[3];
 	void *result;
 
@@ -157,18 +157,18 @@ test_failed_descriptor_is_given_up(void **state)
 	int failed[3];
 
 	(void)state;
-	assert_int_equal(dir_sync_wait(&dir->sync), 0);
+	assert_int_equal(group_sync_wait(&dir->sync), 0);
 	assert_int_equal(last_fd, dir->fd);
 	for (int i = 0; i < 3; i++) {
 		struct stat a, b;
 
 		fail_with = EIO;
-		assert_int_equal(dir_sync_wait(&dir->sync), EIO);
+		assert_int_equal(group_sync_wait(&dir->sync), EIO);
 		failed[i] = last_fd;
 		/* Hold the number, so that a new descriptor cannot happen to get it. */
 		if (failed[i] != dir->fd)
 			assert_int_equal(dup2(dir->fd, failed[i]), failed[i]);
-		assert_int_equal(dir_sync_wait(&dir->sync), 0);
+		assert_int_equal(group_sync_wait(&dir->sync), 0);
 		for (int k = 0; k <= i; k++)
 			assert_int_not_equal(last_fd, failed[k]);
 		assert_int_equal(fstat(last_fd, &a), 0);
@@ -204,7 +204,7 @@ commit_thread(void *arg)
 static void
 test_commits_share(void **state)
 {
-	uint64_t before = dir_sync_count(incoming_sync());
+	uint64_t before = group_sync_count(incoming_sync());
 	pthread_t threads[THREADS];
 	void *failures;
 
@@ -217,8 +217,8 @@ test_commits_share(void **state)
 	}
 	assert_int_equal(count_files(QUEUE_INCOMING), THREADS * EACH);
 	print_message("%d commits, %d directory syncs\n", THREADS * EACH,
-	    (int)(dir_sync_count(incoming_sync()) - before));
-	assert_true(dir_sync_count(incoming_sync()) - before < THREADS * EACH);
+	    (int)(group_sync_count(incoming_sync()) - before));
+	assert_true(group_sync_count(incoming_sync()) - before < THREADS * EACH);
 }
 
 int

@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Small messages in slots: that they are whole, alone, found by everybody who looks for a
+ * message in incoming, and free again afterwards. fdatasync is replaced here: it counts, can
+ * fail, and can call a function of the test in the middle of a commit.
+ */
+#include "queue_fixture.h"
+
+#include <pthread.h>
+#include <sys/syscall.h>
+
+#include "queue/slots.h"
+
+enum { THREADS = 8, EACH = 25 };
+
+static unsigned syncs;
+static int fail_with;
+static void (*during_sync)(void);
+
+int
+fdatasync(int fd)
+{
+	__atomic_add_fetch(&syncs, 1, __ATOMIC_RELAXED);
+	if (during_sync)
+		during_sync();
+	if (fail_with) {
+		errno = fail_with;
+		return -1;
+	}
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+static int
+setup(void **state)
+{
+	const char *why = NULL;
+
+	fixture_setup(state);
+	syncs = 0;
+	assert_true(queue_slots_claim(queue, &why));
+	return 0;
+}
+
+/* What another process would open. */
+static struct queue *
+another_queue(void)
+{
+	const char *why = NULL;
+	struct queue *q = queue_open(fixture_dir, true, &why);
+
+	assert_non_null(q);
+	return q;
+}
+
+static unsigned
+files_in(const char *name)
+{
+	char path[128];
+	struct dirent *entry;
+	unsigned n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/%s", fixture_dir, name);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+static off_t
+slot_file_size(const char *name)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/slots/%s", fixture_dir, name);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+static void
+open_message(struct queue *q, enum queue_place place, const char *id, struct queue_message *m)
+{
+	const char *why = "";
+
+	if (queue_message_open(q, place, id, false, m, &why) != QUEUE_OK)
+		fail_msg("%s: %s", id, why);
+}
+
+static void
+check_body(const struct queue_message *m, size_t n)
+{
+	char *expected = make_body(n), *got = mem_alloc(n + 1);
+
+	assert_int_equal(m->body_length, n);
+	assert_true(file_pread_all(m->fd, got, n, (off_t)m->body_offset));
+	assert_memory_equal(got, expected, n);
+	mem_free(expected);
+	mem_free(got);
+}
+
+static void
+remove_message(const char *id)
+{
+	const char *why = "";
+
+	assert_int_equal(queue_remove(queue, id, QUEUE_INCOMING, &why), QUEUE_OK);
+	assert_int_equal(queue_remove(queue, id, QUEUE_INCOMING, &why), QUEUE_GONE);
+}
+
+static void
+test_small_message_makes_no_file(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 3000, 4000, 20000, 60000 };
+	struct queue *other = another_queue();
+	struct queue_message m;
+	enum queue_place place;
+	char id[QUEUE_ID_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		put_message(QUEUE_INCOMING, sizes[i], 2, id);
+		assert_int_equal(files_in("incoming"), 0);
+		assert_true(queue_find(other, id, &place));
+		assert_int_equal(place, QUEUE_INCOMING);
+		open_message(other, QUEUE_INCOMING, id, &m);
+		assert_string_equal(m.id, id);
+		assert_int_equal(m.recipient_count, 2);
+		check_body(&m, sizes[i]);
+		queue_message_done(&m);
+		remove_message(id);
+		assert_false(queue_find(other, id, &place));
+	}
+	assert_int_equal(slot_file_size("0"), SLOT_SIZE);
+	queue_close(&other);
+}
+
+static void
+test_large_and_held_get_files(void **state)
+{
+	char id[QUEUE_ID_SIZE];
+	const char *why = "";
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 65000, 30, id);
+	assert_int_equal(files_in("incoming"), 1);
+	assert_int_equal(queue_remove(queue, id, QUEUE_INCOMING, &why), QUEUE_OK);
+	put_message(QUEUE_HOLD, 10, 1, id);
+	assert_int_equal(files_in("hold"), 1);
+	assert_int_equal(queue_remove(queue, id, QUEUE_HOLD, &why), QUEUE_OK);
+}
+
+/* The descriptor is for agents: neither what was there before nor what comes later is in it. */
+static void
+test_copy_shows_one_message(void **state)
+{
+	char first[QUEUE_ID_SIZE], second[QUEUE_ID_SIZE], byte;
+	struct queue_message m;
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 50000, 1, first);
+	remove_message(first);
+	put_message(QUEUE_INCOMING, 10, 1, second);
+	open_message(queue, QUEUE_INCOMING, second, &m);
+	assert_int_equal(pread(m.fd, &byte, 1, (off_t)m.journal_offset), 0);
+	assert_int_equal(pwrite(m.fd, "x", 1, 0), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(ftruncate(m.fd, 0), -1);
+	remove_message(second);
+	put_message(QUEUE_INCOMING, 40000, 1, first);
+	assert_int_equal(slot_file_size("0"), SLOT_SIZE);
+	check_body(&m, 10);
+	queue_message_done(&m);
+	remove_message(first);
+}
+
+static void
+test_scan_lists_both_kinds(void **state)
+{
+	char small[QUEUE_ID_SIZE], large[QUEUE_ID_SIZE];
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 10, 1, small);
+	put_message(QUEUE_INCOMING, 100000, 1, large);
+	assert_int_equal(count_files(QUEUE_INCOMING), 2);
+	assert_int_equal(count_files(QUEUE_DEFERRED), 0);
+	remove_message(small);
+	remove_message(large);
+	assert_int_equal(count_files(QUEUE_INCOMING), 0);
+}
+
+static void
+test_journal_makes_a_file(void **state)
+{
+	const struct queue_journal_entry e = { 1, QUEUE_RCPT_DELIVERED, 7, VIEW("2.0.0"),
+		VIEW("sent") };
+	struct queue_message m;
+	char id[QUEUE_ID_SIZE];
+	const char *why = "";
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 3000, 2, id);
+	assert_int_equal(
+	    queue_message_open(queue, QUEUE_INCOMING, id, true, &m, &why), QUEUE_OK);
+	assert_int_equal(files_in("incoming"), 1);
+	assert_int_equal(queue_journal_append(queue, &m, &e, 1, true, &why), QUEUE_OK);
+	queue_message_done(&m);
+	open_message(queue, QUEUE_INCOMING, id, &m);
+	assert_int_equal(m.pending_count, 1);
+	assert_int_equal(m.status[1].state, QUEUE_RCPT_DELIVERED);
+	check_body(&m, 3000);
+	queue_message_done(&m);
+	assert_int_equal(count_files(QUEUE_INCOMING), 1);
+	remove_message(id);
+}
+
+static void
+test_move_makes_a_file(void **state)
+{
+	static const enum queue_place places[] = { QUEUE_DEFERRED, QUEUE_HOLD, QUEUE_CORRUPT };
+	struct queue_message m;
+	char id[QUEUE_ID_SIZE];
+	const char *why = "";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		put_message(QUEUE_INCOMING, 6000, 3, id);
+		assert_int_equal(
+		    queue_move(queue, id, QUEUE_INCOMING, places[i], &why), QUEUE_OK);
+		assert_int_equal(count_files(QUEUE_INCOMING), 0);
+		open_message(queue, places[i], id, &m);
+		assert_int_equal(m.pending_count, 3);
+		check_body(&m, 6000);
+		queue_message_done(&m);
+		assert_int_equal(queue_remove(queue, id, places[i], &why), QUEUE_OK);
+	}
+}
+
+/* Each process has its own file; when it is gone another takes the file with what is in it. */
+static void
+test_files_are_claimed(void **state)
+{
+	struct queue *second = another_queue(), *third = another_queue(), *own = queue;
+	char waiting[QUEUE_ID_SIZE], id[QUEUE_ID_SIZE];
+	struct queue_message m;
+	const char *why = "";
+
+	(void)state;
+	assert_true(queue_slots_claim(second, &why));
+	assert_int_equal(files_in("slots"), 2);
+	queue = second;
+	put_message(QUEUE_INCOMING, 1000, 1, waiting);
+	queue_close(&second);
+	assert_true(queue_slots_claim(third, &why));
+	assert_int_equal(files_in("slots"), 2);
+	queue = third;
+	for (int i = 0; i < 5; i++) {
+		put_message(QUEUE_INCOMING, 2000, 1, id);
+		remove_message(id);
+	}
+	queue = own;
+	open_message(queue, QUEUE_INCOMING, waiting, &m);
+	check_body(&m, 1000);
+	queue_message_done(&m);
+	remove_message(waiting);
+	queue_close(&third);
+}
+
+static char committing[QUEUE_ID_SIZE];
+static unsigned looked;
+
+static void
+look_while_it_is_written(void)
+{
+	struct queue *other = another_queue();
+	struct queue_message m;
+	const char *why = "";
+
+	assert_int_equal(
+	    queue_message_open(other, QUEUE_INCOMING, committing, false, &m, &why), QUEUE_BUSY);
+	looked++;
+	queue_close(&other);
+}
+
+static void
+test_unfinished_is_busy(void **state)
+{
+	struct queue_writer *w = queue_writer_new(queue, QUEUE_INCOMING);
+	struct queue_message m;
+	const char *why = "";
+
+	(void)state;
+	snprintf(committing, sizeof(committing), "%s", queue_writer_id(w));
+	looked = 0;
+	during_sync = look_while_it_is_written;
+	assert_int_equal(write_message(w, NULL, 0, 1, &why), QUEUE_OK);
+	during_sync = NULL;
+	assert_int_equal(looked, 1);
+	assert_true(queue_writer_slot(w) > 0);
+	queue_writer_free(&w);
+	open_message(queue, QUEUE_INCOMING, committing, &m);
+	queue_message_done(&m);
+	remove_message(committing);
+}
+
+/* The refused message is nowhere; later ones do not trust the file any more. */
+static void
+test_failed_sync(void **state)
+{
+	struct queue_writer *w = queue_writer_new(queue, QUEUE_INCOMING);
+	const char *why = "";
+	char id[QUEUE_ID_SIZE], before[QUEUE_ID_SIZE];
+	struct queue_message m;
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 100, 1, before);
+	fail_with = EIO;
+	assert_int_equal(write_message(w, NULL, 0, 1, &why), QUEUE_ERROR);
+	assert_string_equal(why, "fdatasync: Input/output error");
+	fail_with = 0;
+	assert_int_equal(
+	    queue_message_open(queue, QUEUE_INCOMING, queue_writer_id(w), false, &m, &why),
+	    QUEUE_GONE);
+	queue_writer_free(&w);
+	syncs = 0;
+	put_message(QUEUE_INCOMING, 100, 1, id);
+	assert_int_equal(syncs, 0);
+	assert_int_equal(files_in("incoming"), 1);
+	remove_message(id);
+	open_message(queue, QUEUE_INCOMING, before, &m);
+	queue_message_done(&m);
+	remove_message(before);
+}
+
+static void
+test_no_free_slot(void **state)
+{
+	static char ids[SLOTS_MAX + 1][QUEUE_ID_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < SLOTS_MAX; i++)
+		put_message(QUEUE_INCOMING, 1, 1, ids[i]);
+	assert_int_equal(files_in("incoming"), 0);
+	put_message(QUEUE_INCOMING, 1, 1, ids[SLOTS_MAX]);
+	assert_int_equal(files_in("incoming"), 1);
+	assert_int_equal(count_files(QUEUE_INCOMING), SLOTS_MAX + 1);
+	assert_int_equal(slot_file_size("0"), (off_t)SLOTS_MAX * SLOT_SIZE);
+	for (size_t i = 0; i <= SLOTS_MAX; i++)
+		remove_message(ids[i]);
+}
+
+/* Whatever is said about where a message is, it is found where it is. */
+static void
+test_false_hints(void **state)
+{
+	char first[QUEUE_ID_SIZE], second[QUEUE_ID_SIZE];
+	struct queue *other = another_queue();
+	struct queue_message m;
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 100, 1, first);
+	put_message(QUEUE_INCOMING, 200, 1, second);
+	queue_slot_hint(other, first, 2);
+	queue_slot_hint(other, second, 2);
+	queue_slot_hint(other, second, 1);
+	queue_slot_hint(other, second, SLOT_NUMBERS);
+	queue_slot_hint(other, first, SLOT_NUMBERS + 1);
+	queue_slot_hint(other, "../x", 1);
+	open_message(other, QUEUE_INCOMING, first, &m);
+	check_body(&m, 100);
+	queue_message_done(&m);
+	open_message(other, QUEUE_INCOMING, second, &m);
+	check_body(&m, 200);
+	queue_message_done(&m);
+	queue_close(&other);
+	remove_message(first);
+	remove_message(second);
+}
+
+/* ---- after a crash ---- */
+
+static void
+write_at(const char *name, const void *p, size_t n, off_t at)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", fixture_dir, name);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_true(file_pwrite_all(fd, p, n, at));
+	close(fd);
+}
+
+/* Between the new file and the freed slot of a move the process was killed. */
+static void
+test_recover_both_names(void **state)
+{
+	char moved[QUEUE_ID_SIZE], other[QUEUE_ID_SIZE], relative[64], *bytes;
+	struct queue_message m;
+	const char *why = "";
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 1000, 1, moved);
+	put_message(QUEUE_INCOMING, 1000, 1, other);
+	open_message(queue, QUEUE_INCOMING, moved, &m);
+	bytes = mem_alloc((size_t)m.journal_offset);
+	assert_true(file_pread_all(m.fd, bytes, (size_t)m.journal_offset, 0));
+	queue_path(QUEUE_DEFERRED, moved, relative, sizeof(relative));
+	write_at(relative, bytes, (size_t)m.journal_offset, 0);
+	queue_message_done(&m);
+	mem_free(bytes);
+	queue_slots_recover(queue);
+	assert_int_equal(count_files(QUEUE_INCOMING), 1);
+	assert_int_equal(count_files(QUEUE_DEFERRED), 1);
+	remove_message(other);
+	assert_int_equal(queue_remove(queue, moved, QUEUE_DEFERRED, &why), QUEUE_OK);
+}
+
+/* The same, and the move comes once more. */
+static void
+test_move_onto_itself(void **state)
+{
+	char id[QUEUE_ID_SIZE], relative[64], *bytes;
+	struct queue_message m;
+	const char *why = "";
+
+	(void)state;
+	for (int whole = 0; whole < 2; whole++) {
+		put_message(QUEUE_INCOMING, 1000, 1, id);
+		open_message(queue, QUEUE_INCOMING, id, &m);
+		bytes = mem_zero((size_t)m.journal_offset, 1);
+		if (whole)
+			assert_true(file_pread_all(m.fd, bytes, (size_t)m.journal_offset, 0));
+		queue_path(QUEUE_DEFERRED, id, relative, sizeof(relative));
+		write_at(relative, bytes, (size_t)m.journal_offset, 0);
+		queue_message_done(&m);
+		mem_free(bytes);
+		assert_int_equal(
+		    queue_move(queue, id, QUEUE_INCOMING, QUEUE_DEFERRED, &why), QUEUE_OK);
+		open_message(queue, QUEUE_DEFERRED, id, &m);
+		check_body(&m, 1000);
+		queue_message_done(&m);
+		assert_int_equal(count_files(QUEUE_INCOMING), 0);
+		assert_int_equal(queue_remove(queue, id, QUEUE_DEFERRED, &why), QUEUE_OK);
+	}
+}
+
+static void
+test_recover_damaged_preamble(void **state)
+{
+	char id[QUEUE_ID_SIZE];
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 1000, 1, id);
+	write_at("slots/0", "X", 1, 20);
+	assert_int_equal(count_files(QUEUE_INCOMING), 0);
+	queue_slots_recover(queue);
+	assert_int_equal(files_in("corrupt"), 1);
+	put_message(QUEUE_INCOMING, 1000, 1, id);
+	assert_int_equal(slot_file_size("0"), SLOT_SIZE);
+	remove_message(id);
+}
+
+/* Bytes of a stranger look like a message, at every place but the only one that counts. */
+static void
+test_no_message_inside_a_body(void **state)
+{
+	char id[QUEUE_ID_SIZE], forged[600];
+	struct buf body = BUF_INIT(60000);
+	struct queue_writer *w;
+	struct queue_message m;
+	const char *why = "";
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 10, 1, id);
+	open_message(queue, QUEUE_INCOMING, id, &m);
+	assert_true(m.journal_offset < 512);
+	memset(forged, 0, sizeof(forged));
+	assert_true(file_pread_all(m.fd, forged, (size_t)m.journal_offset, 0));
+	queue_message_done(&m);
+	remove_message(id);
+	for (size_t i = 0; i < 58000 / 512; i++)
+		buf_append(&body, forged, 512);
+	w = queue_writer_new(queue, QUEUE_INCOMING);
+	assert_int_equal(write_message(w, body.data, body.len, 1, &why), QUEUE_OK);
+	assert_int_equal(count_files(QUEUE_INCOMING), 1);
+	remove_message(queue_writer_id(w));
+	queue_writer_free(&w);
+	assert_int_equal(count_files(QUEUE_INCOMING), 0);
+	queue_slots_recover(queue);
+	assert_int_equal(count_all_files(), 0);
+	buf_done(&body);
+}
+
+/* ---- many at a time ---- */
+
+static void *
+commit_thread(void *arg)
+{
+	intptr_t failures = 0;
+
+	(void)arg;
+	for (int i = 0; i < EACH; i++) {
+		struct queue_writer *w = queue_writer_new(queue, QUEUE_INCOMING);
+		const char *why = NULL;
+
+		failures += write_message(w, NULL, 0, 1, &why) != QUEUE_OK;
+		if (i % 2)
+			failures += queue_remove(queue, queue_writer_id(w), QUEUE_INCOMING,
+					&why) != QUEUE_OK;
+		queue_writer_free(&w);
+	}
+	return (void *)failures;
+}
+
+static void
+test_threads(void **state)
+{
+	pthread_t threads[THREADS];
+	void *failures;
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, commit_thread, NULL), 0);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], &failures);
+		assert_null(failures);
+	}
+	assert_int_equal(count_files(QUEUE_INCOMING), THREADS * (EACH / 2 + 1));
+	assert_int_equal(files_in("incoming"), 0);
+	assert_true(syncs < THREADS * EACH);
+	print_message("%d commits, %u syncs\n", THREADS * EACH, syncs);
+}
+
+#define SLOT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SLOT_TEST(test_small_message_makes_no_file),
+		SLOT_TEST(test_large_and_held_get_files),
+		SLOT_TEST(test_copy_shows_one_message),
+		SLOT_TEST(test_scan_lists_both_kinds),
+		SLOT_TEST(test_journal_makes_a_file),
+		SLOT_TEST(test_move_makes_a_file),
+		SLOT_TEST(test_files_are_claimed),
+		SLOT_TEST(test_unfinished_is_busy),
+		SLOT_TEST(test_failed_sync),
+		SLOT_TEST(test_no_free_slot),
+		SLOT_TEST(test_false_hints),
+		SLOT_TEST(test_recover_both_names),
+		SLOT_TEST(test_move_onto_itself),
+		SLOT_TEST(test_recover_damaged_preamble),
+		SLOT_TEST(test_no_message_inside_a_body),
+		SLOT_TEST(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
