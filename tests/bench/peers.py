@@ -144,11 +144,6 @@ class Peer:
         return sum(len(os.listdir(d)) for d in
                    glob.glob(os.path.join(self.home, "mail", "*", "new")))
 
-    def empty_mailboxes(self):
-        for d in glob.glob(os.path.join(self.home, "mail", "*", "new")):
-            for name in os.listdir(d):
-                os.unlink(os.path.join(d, name))
-
     def memory_kb(self):
         return pss_kb(descendants(self.pid()))
 
