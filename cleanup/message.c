@@ -275,6 +275,17 @@ commit_run(void *argument)
 	c->result = queue_writer_commit(c->m->writer, &c->size, &c->why);
 }
 
+/* All that have come to their end while others were synced. */
+static void
+commit_small(void **arguments, size_t count)
+{
+	struct queue_writer *writers[TASK_BATCH_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		writers[i] = ((struct commit *)arguments[i])->m->writer;
+	queue_writer_commit_small(writers, count);
+}
+
 /* qmgr finds the message by itself when this does not arrive. */
 static void
 announce(const char *id, uint64_t slot)
@@ -302,11 +313,19 @@ announce(const char *id, uint64_t slot)
 static void
 commit(struct message *m)
 {
+	static struct task_batch *batch;
 	struct commit c = { .m = m };
 	char id[QUEUE_ID_SIZE];
 
 	snprintf(id, sizeof(id), "%s", queue_writer_id(m->writer));
-	task_offload(commit_run, &c);
+	if (!batch)
+		batch = task_batch_new(commit_small);
+	if (queue_writer_is_small(m->writer))
+		task_batch_run(batch, &c);
+	if (queue_writer_is_finished(m->writer))
+		commit_run(&c);
+	else
+		task_offload(commit_run, &c);
 	if (c.result != QUEUE_OK) {
 		message_refuse_disk(m, c.result, c.why);
 		return;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The worker's loop: each packet on its socket brings a channel, each channel is a task that
- * does one job after the other. All disk work happens in the offload pool, so one worker
- * delivers many messages to its mailbox at a time.
+ * The worker's threads: each packet on its socket brings a channel, each channel is a thread
+ * that does one job after the other. What it does is disk work; a loop with a pool of threads
+ * behind it would hand every job over twice.
  */
 #include "local/worker.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -19,20 +20,20 @@
 #include "local/packet.h"
 #include "proto/deliver.h"
 #include "service/service.h"
-#include "task/task.h"
 
 #define RESULT_TIME  (60 * SECOND)
 #define WORKER_TITLE "local-worker"
 
+#define THREADS_MAX  64 /* more than the channels that stay open between jobs */
+#define THREAD_STACK ((size_t)512 * 1024)
+
 static struct mailbox mailbox;
 
-static void
-deliver_run(void *argument)
-{
-	struct deliver_file *d = argument;
-
-	deliver_file_run(d);
-}
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	unsigned count;
+} threads = { .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER };
 
 static bool
 job_do(struct ipc *channel, const struct ipc_frame *frame)
@@ -47,7 +48,7 @@ job_do(struct ipc *channel, const struct ipc_frame *frame)
 		return false;
 	}
 	buf_init(&d.reason, DELIVER_REASON_MAX);
-	task_offload(deliver_run, &d);
+	deliver_file_run(&d);
 	file_close(&job.message);
 	result = (struct mailbox_result){
 		.result = d.result,
@@ -62,6 +63,16 @@ job_do(struct ipc *channel, const struct ipc_frame *frame)
 }
 
 static void
+channel_end(struct ipc *channel)
+{
+	ipc_free(&channel);
+	pthread_mutex_lock(&threads.lock);
+	threads.count--;
+	pthread_cond_signal(&threads.ended);
+	pthread_mutex_unlock(&threads.lock);
+}
+
+static void *
 channel_run(void *argument)
 {
 	struct ipc *channel = argument;
@@ -70,32 +81,62 @@ channel_run(void *argument)
 	while (ipc_receive(channel, &frame, DEADLINE_NEVER) == IPC_OK)
 		if (!ipc_frame_is(&frame, &mailbox_job_message) || !job_do(channel, &frame))
 			break;
-	ipc_free(&channel);
+	channel_end(channel);
+	return NULL;
+}
+
+/* Waits until at most so many run. */
+static void
+threads_wait(unsigned most)
+{
+	pthread_mutex_lock(&threads.lock);
+	while (threads.count > most)
+		pthread_cond_wait(&threads.ended, &threads.lock);
+	pthread_mutex_unlock(&threads.lock);
 }
 
 static void
-channels_take(void *argument)
+channel_start(int fd)
 {
-	int fd = *(int *)argument;
+	struct ipc *channel = ipc_new(fd);
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int error;
 
-	while (task_wait_fd(fd, TASK_READ, DEADLINE_NEVER) == TASK_OK) {
+	ipc_take_descriptors(channel);
+	threads_wait(THREADS_MAX - 1);
+	pthread_mutex_lock(&threads.lock);
+	threads.count++;
+	pthread_mutex_unlock(&threads.lock);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, THREAD_STACK);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	error = pthread_create(&thread, &attributes, channel_run, channel);
+	pthread_attr_destroy(&attributes);
+	if (!error)
+		return;
+	/* The job comes back as one that was not done, and is tried again. */
+	log_warn("cannot start a thread: %s", strerrordesc_np(error));
+	channel_end(channel);
+}
+
+static void
+channels_take(int fd)
+{
+	for (;;) {
 		char letter;
 		int channel_fd;
 		ssize_t got = packet_receive(fd, &letter, 1, &channel_fd);
-		struct ipc *channel;
 
-		if (got < 0 && errno == EAGAIN)
+		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
 			break;
-		if (channel_fd < 0)
-			continue;
-		channel = ipc_new(channel_fd);
-		ipc_take_descriptors(channel);
-		if (!task_spawn("channel", channel_run, channel))
-			ipc_free(&channel);
+		if (channel_fd >= 0)
+			channel_start(channel_fd);
 	}
 	close(fd);
+	threads_wait(0);
 }
 
 void
@@ -107,14 +148,10 @@ worker_main(int channels_fd, const struct worker_identity *identity)
 
 	prctl(PR_SET_NAME, WORKER_TITLE);
 	signal(SIGXFSZ, SIG_IGN); /* an error to report, not an end */
-	fd_set_nonblocking(channels_fd);
 	mailbox_init(
 	    &mailbox, service_values(), identity->place, identity->user, identity->home);
 	paths[0].path = mailbox.place.root;
-	task_init();
 	sandbox_apply(&sandbox, &ids, service_conf());
-	if (task_spawn("channels", channels_take, &channels_fd))
-		task_run();
-	task_done();
+	channels_take(channels_fd);
 	mailbox_done(&mailbox);
 }

@@ -22,7 +22,7 @@
 #define WORKERS_MAX   100
 #define WORKER_IDLE   (10 * SECOND)
 #define JOB_TIME      (3600 * SECOND)
-#define CHANNELS_IDLE 64             /* kept per worker */
+#define CHANNELS_IDLE 16             /* kept per worker */
 #define WORKER_AGE    (600 * SECOND) /* then a new one, which sees changes of the account */
 #define START_TRIES   2
 #define REASON_MAX    1000

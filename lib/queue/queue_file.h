@@ -107,6 +107,14 @@ size_t queue_writer_recipient_count(const struct queue_writer *w);
  */
 enum queue_result queue_writer_commit(struct queue_writer *w, uint64_t *size, const char **why);
 
+/*
+ * Commits those of the messages, all of one queue, that find room in slots, with one sync; the
+ * others are left as they are. queue_writer_commit then tells each result, or makes the commit.
+ */
+bool queue_writer_is_small(const struct queue_writer *w); /* may find room */
+void queue_writer_commit_small(struct queue_writer **writers, size_t count);
+bool queue_writer_is_finished(const struct queue_writer *w); /* committed, or failed */
+
 /* After QUEUE_OK: the slot that it went into (queue_slot_hint), 0 for a file of its own. */
 uint64_t queue_writer_slot(const struct queue_writer *w);
 

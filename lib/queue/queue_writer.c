@@ -405,13 +405,19 @@ relocate(struct queue_writer *w)
 	return error ? fail(w, "directory sync", error) : true;
 }
 
+static size_t
+total_size(const struct queue_writer *w)
+{
+	return QUEUE_PREAMBLE_SIZE + w->body.len + w->header.len + w->envelope.len;
+}
+
 /* A place for all of a small message: a slot if there is one, or a file. */
 static bool
-find_place(struct queue_writer *w, size_t total)
+find_place(struct queue_writer *w)
 {
 	struct slots *slots = &w->q->slots;
 
-	if (w->place == QUEUE_INCOMING && total <= SLOT_SIZE)
+	if (!w->slot && queue_writer_is_small(w))
 		w->slot = slot_pool_take(slots);
 	if (!w->slot)
 		return create_file(w);
@@ -427,13 +433,12 @@ write_all(struct queue_writer *w)
 	struct iovec first = { preamble, sizeof(preamble) };
 	struct iovec v[4] = { first, iovec_of(buf_view(&w->body)),
 		iovec_of(buf_view(&w->header)), iovec_of(buf_view(&w->envelope)) };
-	size_t total = sizeof(preamble) + w->body.len + w->header.len + w->envelope.len;
 
 	make_preamble(w, preamble);
 	if (w->fd < 0) {
-		if (!find_place(w, total))
+		if (!find_place(w))
 			return false;
-		if (total <= ONE_PAGE)
+		if (total_size(w) <= ONE_PAGE)
 			return write_vector(w, v, 4, 0);
 	} else if (!relocate(w)) {
 		return false;
@@ -479,6 +484,53 @@ check_envelope(struct queue_writer *w)
 	return true;
 }
 
+bool
+queue_writer_is_small(const struct queue_writer *w)
+{
+	return !w->finished && w->fd < 0 && w->place == QUEUE_INCOMING &&
+	    total_size(w) <= SLOT_SIZE;
+}
+
+/* Where there is a slot for it: all but the sync. False: not written, or failed. */
+static bool
+write_to_slot(struct queue_writer *w)
+{
+	if (!queue_writer_is_small(w) || !check_envelope(w))
+		return false;
+	flags_from_body(w);
+	w->slot = slot_pool_take(&w->q->slots);
+	return w->slot && write_all(w);
+}
+
+void
+queue_writer_commit_small(struct queue_writer **writers, size_t count)
+{
+	struct queue *q = count ? writers[0]->q : NULL;
+	size_t written = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < count; i++)
+		written += write_to_slot(writers[i]);
+	if (written && q->sync)
+		error = slot_pool_sync(&q->slots);
+	for (size_t i = 0; i < count; i++) {
+		struct queue_writer *w = writers[i];
+
+		if (!w->slot || w->finished)
+			continue;
+		if (error)
+			fail(w, "fdatasync", error);
+		else
+			let_go(w);
+	}
+}
+
+bool
+queue_writer_is_finished(const struct queue_writer *w)
+{
+	return w->finished;
+}
+
 uint64_t
 queue_writer_slot(const struct queue_writer *w)
 {
@@ -488,13 +540,12 @@ queue_writer_slot(const struct queue_writer *w)
 enum queue_result
 queue_writer_commit(struct queue_writer *w, uint64_t *size, const char **why)
 {
-	if (w->finished)
-		return writer_result(w, why);
-	flags_from_body(w);
-	if (check_envelope(w) && write_all(w) && make_durable(w)) {
-		let_go(w);
-		if (size)
-			*size = w->header.len + 2 + w->body_length;
+	if (!w->finished) {
+		flags_from_body(w);
+		if (check_envelope(w) && write_all(w) && make_durable(w))
+			let_go(w);
 	}
+	if (size)
+		*size = w->header.len + 2 + w->body_length;
 	return writer_result(w, why);
 }

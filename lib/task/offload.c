@@ -148,8 +148,7 @@ start_threads(void)
 void
 task_offload_start(void)
 {
-	assert(task_loop.base != NULL);
-	if (pool.fd >= 0)
+	if (task_loop.base == NULL || pool.fd >= 0)
 		return;
 	list_init(&pool.jobs);
 	list_init(&pool.finished);

@@ -136,8 +136,19 @@ size_t task_queue_count(const struct task_queue *q);
  */
 void task_offload(void (*fn)(void *argument), void *argument);
 void task_offload_set_threads(unsigned count);
-void task_offload_start(
-    void); /* starts the threads now: before seccomp, after dropping rights */
+/* Starts the threads now: after dropping rights, before seccomp. Nothing without a loop. */
+void task_offload_start(void);
+
+/*
+ * For calls that cost less together (many writes, one sync): fn gets in one call of a thread
+ * the arguments of all tasks that came while the call before it ran, in order of arrival. Waits
+ * as task_offload does. Outside a task fn is called for the one argument.
+ */
+#define TASK_BATCH_MAX 64 /* arguments in one call */
+struct task_batch;
+struct task_batch *task_batch_new(void (*fn)(void **arguments, size_t count));
+void task_batch_free(struct task_batch **b); /* no task waits in it */
+void task_batch_run(struct task_batch *b, void *argument);
 
 /*
  * Handlers without a stack, run by the loop itself; they must not wait. A watch lives until it

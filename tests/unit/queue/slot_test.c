@@ -497,6 +497,67 @@ test_no_message_inside_a_body(void **state)
 
 /* ---- many at a time ---- */
 
+/* One sync for all that fit; the large, the held and the faulty are left alone. */
+static void
+test_commit_small(void **state)
+{
+	static char text[60000];
+	struct queue_writer *w[4];
+	uint64_t size = 0;
+	const char *why = "";
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		w[i] = queue_writer_new(queue, i == 2 ? QUEUE_HOLD : QUEUE_INCOMING);
+		queue_writer_header(w[i], VIEW(HEADER));
+		add_envelope(
+		    w[i], i == 1 ? 200 : 1); /* one whose envelope makes it too large */
+		if (i == 1)
+			queue_writer_body(w[i], (struct view){ text, sizeof(text) }, &why);
+	}
+	syncs = 0;
+	queue_writer_commit_small(w, 4);
+	assert_int_equal(syncs, 1);
+	assert_true(queue_writer_is_finished(w[0]) && queue_writer_is_finished(w[3]));
+	assert_false(queue_writer_is_finished(w[1]) || queue_writer_is_finished(w[2]));
+	assert_int_equal(count_all_files(), 2);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(queue_writer_commit(w[i], &size, &why), QUEUE_OK);
+		assert_int_equal(size, strlen(HEADER) + 2 + (i == 1 ? sizeof(text) : 0));
+		assert_true((queue_writer_slot(w[i]) > 0) == (i == 0 || i == 3));
+		queue_writer_free(&w[i]);
+	}
+	assert_int_equal(count_all_files(), 4);
+	assert_int_equal(files_in("incoming"), 1);
+	assert_int_equal(files_in("hold"), 1);
+}
+
+/* All of them are refused, and none is left. */
+static void
+test_commit_small_fails(void **state)
+{
+	struct queue_writer *w[3];
+	const char *why = "";
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		w[i] = queue_writer_new(queue, QUEUE_INCOMING);
+		queue_writer_header(w[i], VIEW(HEADER));
+		if (i < 2)
+			add_envelope(w[i], 1);
+	}
+	fail_with = ENOSPC;
+	queue_writer_commit_small(w, 3);
+	fail_with = 0;
+	for (int i = 0; i < 3; i++) {
+		assert_true(queue_writer_is_finished(w[i]));
+		assert_int_equal(queue_writer_commit(w[i], NULL, &why),
+		    i < 2 ? QUEUE_NO_SPACE : QUEUE_ERROR);
+		queue_writer_free(&w[i]);
+	}
+	assert_int_equal(count_all_files(), 0);
+}
+
 static void *
 commit_thread(void *arg)
 {
@@ -556,6 +617,8 @@ main(void)
 		SLOT_TEST(test_move_onto_itself),
 		SLOT_TEST(test_recover_damaged_preamble),
 		SLOT_TEST(test_no_message_inside_a_body),
+		SLOT_TEST(test_commit_small),
+		SLOT_TEST(test_commit_small_fails),
 		SLOT_TEST(test_threads),
 	};
 
