@@ -102,32 +102,41 @@ restriction_list_free(struct restriction_list **l)
 	*l = NULL;
 }
 
-static bool
-list_guards(const struct restriction_list *l, unsigned depth)
+/*
+ * What becomes of a stranger's mail when no test with an argument decides: REJECT, PERMIT, or
+ * DUNNO at the end of the list. What stands behind a permit for everybody is never reached, and
+ * what warn_if_reject stands before refuses nothing.
+ */
+static enum restriction_result
+list_end(const struct restriction_list *l, unsigned depth)
 {
 	static const char *const guards[] = { "reject_unauth_destination",
 		"defer_unauth_destination", "reject", "defer", "defer_if_permit" };
+	enum restriction_result result = RESTRICTION_DUNNO;
+	bool warn = false;
 
-	for (size_t i = 0; i < l->count; i++) {
+	for (size_t i = 0; i < l->count && result == RESTRICTION_DUNNO; i++) {
 		const struct restriction *r = &l->items[i];
+		const char *name = r->kind ? r->kind->name : "";
 
-		if (r->class_list && depth < RESTRICTION_DEPTH_MAX &&
-		    list_guards(r->class_list, depth + 1))
-			return true;
-		if (i > 0 &&
-		    view_eq_nocase(view_of(l->items[i - 1].word), VIEW("warn_if_reject")))
-			continue;
-		for (size_t g = 0; r->kind && g < ARRAY_LEN(guards); g++)
-			if (view_eq(view_of(r->kind->name), view_of(guards[g])))
-				return true;
+		if (r->class_list && depth < RESTRICTION_DEPTH_MAX)
+			result = list_end(r->class_list, depth + 1);
+		else if (view_eq(view_of(name), VIEW("permit")))
+			result = RESTRICTION_PERMIT;
+		for (size_t g = 0; g < ARRAY_LEN(guards); g++)
+			if (view_eq(view_of(name), view_of(guards[g])))
+				result = RESTRICTION_REJECT;
+		if (warn && result == RESTRICTION_REJECT)
+			result = RESTRICTION_DUNNO;
+		warn = view_eq(view_of(name), VIEW("warn_if_reject"));
 	}
-	return false;
+	return result;
 }
 
 bool
 restriction_list_guards(const struct restriction_list *l)
 {
-	return list_guards(l, 0);
+	return list_end(l, 0) == RESTRICTION_REJECT;
 }
 
 /* ---- refusing ---- */

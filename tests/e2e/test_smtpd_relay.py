@@ -140,6 +140,7 @@ def test_mynetworks_may_relay():
 
 @pytest.mark.parametrize("relay, recipient", [
     ("", ""), ("permit_mynetworks", "permit"), ("permit", "warn_if_reject reject"),
+    ("permit, reject_unauth_destination", "permit"),
     ("reject_unlisted_recipient", "check_recipient_access inline:{a=reject}"),
 ])
 def test_a_configuration_that_stops_nobody_does_not_start(relay, recipient):

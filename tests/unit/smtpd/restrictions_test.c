@@ -188,14 +188,22 @@ a_list_that_stops_nobody_is_known(void **state)
 		bool guards;
 	} lists[] = { { "", false }, { "permit", false }, { "permit_mynetworks", false },
 		{ "reject_unauth_destination", true }, { "defer_unauth_destination", true },
-		{ "permit, reject", true }, { "defer", true }, { "defer_if_permit", true },
-		{ "warn_if_reject reject", false }, { "warn_if_reject permit, defer", true },
+		{ "permit_mynetworks, reject", true }, { "defer", true },
+		{ "defer_if_permit", true }, { "warn_if_reject reject", false },
+		{ "warn_if_reject permit_mynetworks, defer", true },
 		{ "check_sender_access inline:{reject=x}", false }, { "REJECT", true },
-		{ "in_class", true } };
+		{ "permit, reject", false }, { "warn_if_reject permit, reject", false },
+		{ "in_class", true }, { "warn_if_reject in_class", false },
+		{ "warn_if_reject in_class, defer", true }, { "all", false },
+		{ "all, reject_unauth_destination", false }, { "nested, reject", false },
+		{ "looped, reject", true } };
 	struct fixture f;
 
 	(void)state;
-	fixture_open(&f, "smtpd_restriction_classes = in_class\nin_class = permit, reject\n",
+	fixture_open(&f,
+	    "smtpd_restriction_classes = in_class all nested looped\n"
+	    "in_class = permit_mynetworks, reject\nall = permit\n"
+	    "nested = permit_mynetworks, all\nlooped = looped\n",
 	    STRANGER, "", "h");
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		struct restriction_list *l = restriction_list_new(view_of(lists[i].list), true);
