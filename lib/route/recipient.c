@@ -2,7 +2,8 @@
 /*
  * Does a recipient exist? Asked for each RCPT, so that mail for nobody is refused while the
  * client is still there and no bounce has to be sent. Any table that could know the address may
- * vouch for it; a table that cannot tell makes the whole answer "cannot tell".
+ * vouch for it, unless all mail for it ends in the error transport anyway; a table that cannot
+ * tell makes the whole answer "cannot tell".
  */
 #include "mail/address.h"
 #include "route/router_private.h"
@@ -45,13 +46,10 @@ known_unless_empty(struct question *q, struct table_list *tables)
 }
 
 static enum table_result
-is_known(struct question *q, enum route_class class_)
+is_listed(struct question *q, enum route_class class_)
 {
 	struct router *r = q->router;
-	enum table_result result = is_rewritten(q);
 
-	if (result != TABLE_NOT_FOUND)
-		return result;
 	switch (class_) {
 	case ROUTE_LOCAL:
 		return known_unless_empty(q, r->local_recipient_maps);
@@ -68,9 +66,30 @@ is_known(struct question *q, enum route_class class_)
 	return TABLE_NOT_FOUND;
 }
 
+bool
+route_is_refusal(const struct route *route)
+{
+	return view_eq(route->transport, VIEW("error")) ||
+	    view_eq(route->transport, VIEW("retry"));
+}
+
+static enum table_result
+is_known(struct question *q, enum route_class class_, struct view sender, struct arena *arena,
+    struct route *route)
+{
+	enum table_result result = is_rewritten(q);
+
+	if (result != TABLE_NOT_FOUND)
+		return result;
+	result = router_resolve(q->router, sender, q->address, arena, route, q->why);
+	if (result == TABLE_CANNOT_TELL || route_is_refusal(route))
+		return result == TABLE_FOUND ? TABLE_NOT_FOUND : result;
+	return is_listed(q, class_);
+}
+
 enum table_result
-router_recipient_exists(
-    struct router *r, struct view recipient, enum route_class class_, const char **why)
+router_recipient_exists(struct router *r, struct view sender, struct view recipient,
+    enum route_class class_, struct arena *arena, struct route *route, const char **why)
 {
 	struct question q = { .router = r, .why = why };
 	struct buf text = BUF_INIT(4 * ADDRESS_MAX);
@@ -78,8 +97,12 @@ router_recipient_exists(
 
 	if (recipient.n == 0)
 		recipient = view_of(r->values->empty_address_recipient);
-	if (class_ == ROUTE_ERROR || recipient.n > ADDRESS_MAX)
+	*route = (struct route){ .class_ = class_ };
+	if (recipient.n > ADDRESS_MAX) {
+		route->transport = VIEW("error");
+		route->nexthop = VIEW("5.1.3 bad address syntax");
 		return TABLE_NOT_FOUND;
+	}
 	buf_init(&q.value, VALUE_MAX);
 	route_standard_form(r->values, recipient, &text);
 	q.address = buf_view(&text);
@@ -91,7 +114,7 @@ router_recipient_exists(
 	    view_eq_nocase(q.local, view_of(r->values->double_bounce_sender)))
 		result = TABLE_FOUND;
 	else
-		result = is_known(&q, class_);
+		result = is_known(&q, class_, sender, arena, route);
 	buf_done(&q.value);
 	buf_done(&text);
 	return result;

@@ -49,12 +49,17 @@ enum table_result router_resolve(struct router *r, struct view sender, struct vi
     struct arena *arena, struct route *out, const char **why);
 
 /*
- * Whether the recipient exists, by class: local_recipient_maps, virtual_alias_maps,
- * virtual_mailbox_maps, relay_recipient_maps; an empty parameter means that all exist. The
- * class is that of its domain. TABLE_NOT_FOUND: unknown user.
+ * Whether mail for the recipient has a place to go, by class: local_recipient_maps,
+ * virtual_alias_maps, virtual_mailbox_maps, relay_recipient_maps; an empty parameter means that
+ * all exist. The class is that of its domain. TABLE_NOT_FOUND: unknown user; or *route is a
+ * refusal, and its nexthop the text.
  */
-enum table_result router_recipient_exists(
-    struct router *r, struct view recipient, enum route_class class_, const char **why);
+enum table_result router_recipient_exists(struct router *r, struct view sender,
+    struct view recipient, enum route_class class_, struct arena *arena, struct route *route,
+    const char **why);
+
+/* The error or the retry transport: nexthop says why, perhaps with a status code in front. */
+bool route_is_refusal(const struct route *route);
 
 /*
  * Standard form: append_at_myorigin for "user", append_dot_mydomain for "user@host" without a

@@ -147,7 +147,8 @@ def test_by_transport_maps(postern_instance):
     postern = postern_instance(master=SUITE, main={
         "transport_maps": "inline:{discard.test=discard:, {left.test=error:5.1.6 has left}, "
                           "{later.test=retry:4.3.2 not now}}",
-        "relay_domains": "discard.test, left.test, later.test", "local_recipient_maps": ""})
+        "relay_domains": "discard.test, left.test, later.test", "local_recipient_maps": "",
+        "smtpd_reject_unlisted_recipient": "no"})
     postern.start()
     with smtplib.SMTP("127.0.0.1", postern.port()) as client:
         client.sendmail("", ["a@discard.test", "b@left.test", "c@later.test"],

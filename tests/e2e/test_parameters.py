@@ -84,6 +84,7 @@ def test_names_in_replies_and_logs(postern_instance):
 
 def test_mail_name(postern_instance):
     postern = postern_instance(main={"mail_name": "Fancy",
+                                     "smtpd_reject_unlisted_recipient": "no",
                                      "default_transport": "retry:4.0.0 not now"}).start()
     with connect(postern) as client:
         assert client.ehlo()[0] == 250

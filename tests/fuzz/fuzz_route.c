@@ -70,8 +70,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(may_be_ours(recipient));
 	if (route.class_ != ROUTE_ERROR)
 		assert(view_find(route.recipient, '\n') == route.recipient.n);
-	assert(router_recipient_exists(the_router(), recipient, route.class_, &why) !=
-	    TABLE_CANNOT_TELL);
+	assert(router_recipient_exists(the_router(), VIEW_NONE, recipient, route.class_, &arena,
+		   &route, &why) != TABLE_CANNOT_TELL);
 	(void)virtual_alias_expand(the_router(), recipient, &arena, &expanded, &why);
 	arena_reset(&arena);
 	return 0;

@@ -81,6 +81,18 @@ existence(void **state)
 		{ "relay_recipient_maps = inline:{@relay.example=x}\n", "d@relay.example",
 		    ROUTE_RELAY, TABLE_FOUND },
 		{ "", "anybody@example.net", ROUTE_DEFAULT, TABLE_FOUND },
+		/* What ends in the error transport has no place to go, whoever it is. */
+		{ LOCALS "relocated_maps = inline:{user=elsewhere}\n", "user@local.example",
+		    ROUTE_LOCAL, TABLE_NOT_FOUND },
+		{ LOCALS "transport_maps = inline:{{local.example=error:closed}}\n",
+		    "user@local.example", ROUTE_LOCAL, TABLE_NOT_FOUND },
+		{ "default_transport = retry:later\n", "anybody@example.net", ROUTE_DEFAULT,
+		    TABLE_NOT_FOUND },
+		{ "transport_maps = fail:x\n", "anybody@example.net", ROUTE_DEFAULT,
+		    TABLE_CANNOT_TELL },
+		{ "transport_maps = inline:{{alias.example=error:closed}}\n"
+		  "virtual_alias_maps = inline:{a@alias.example=user}\n",
+		    "a@alias.example", ROUTE_VIRTUAL_ALIAS, TABLE_FOUND },
 		{ "", "x@bad..example", ROUTE_ERROR, TABLE_NOT_FOUND },
 	};
 
@@ -90,13 +102,16 @@ existence(void **state)
 		char *text = mem_printf("%s%s", COMMON, rows[i].text);
 		struct conf *conf = conf_of(text);
 		struct router *router = router_open(conf);
+		struct arena arena = ARENA_INIT;
 		const char *why = NULL;
-		enum table_result result = router_recipient_exists(
-		    router, view_of(rows[i].recipient), rows[i].class_, &why);
+		struct route route;
+		enum table_result result = router_recipient_exists(router, VIEW_NONE,
+		    view_of(rows[i].recipient), rows[i].class_, &arena, &route, &why);
 
 		if (result != rows[i].result)
 			fail_msg("%s%s: %d", rows[i].text, rows[i].recipient, result);
 		assert_int_equal(why != NULL, result == TABLE_CANNOT_TELL);
+		arena_reset(&arena);
 		router_free(&router);
 		conf_free(&conf);
 		mem_free(text);

@@ -270,8 +270,8 @@ relay_matrix(void **state)
 		    TABLE_FOUND);
 		if (route.class_ == ROUTE_DEFAULT || route.class_ == ROUTE_ERROR)
 			continue;
-		if (router_recipient_exists(router, path.address, route.class_, &why) !=
-		    TABLE_NOT_FOUND)
+		if (router_recipient_exists(router, VIEW_NONE, path.address, route.class_,
+			&arena, &route, &why) != TABLE_NOT_FOUND)
 			fail_msg("%s is somebody here", matrix[i]);
 		/* And the local part is what it was, to the byte. */
 		assert_true(view_has_prefix(route.recipient, path.address));
