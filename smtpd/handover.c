@@ -51,7 +51,7 @@ client_is_author(const struct session *s)
 	bool found;
 
 	if (s->is_local || (server.headers_for_own && s->peer.is_own) ||
-	    (server.headers_for_mynetworks && s->peer.is_mynetworks))
+	    (server.headers_for_mynetworks && s->peer.in_mynetworks == TABLE_FOUND))
 		return true;
 	if (!server.headers_for_tables)
 		return false;

@@ -95,7 +95,6 @@ peer_init(struct peer *p, const struct service_connection *c)
 {
 	uint8_t key[16];
 	struct view k = { (const char *)key, sizeof(key) };
-	const char *why = NULL;
 
 	p->name = "unknown";
 	if (c->peer.ss_family == AF_INET || c->peer.ss_family == AF_INET6) {
@@ -114,9 +113,8 @@ peer_init(struct peer *p, const struct service_connection *c)
 	p->label = server.v->smtpd_client_port_logging
 	    ? mem_printf("%s[%s]:%s", p->name, p->address, p->port)
 	    : mem_printf("%s[%s]", p->name, p->address);
-	p->is_mynetworks =
-	    match_list_has_address(server.mynetworks, (const struct sockaddr *)&p->sa,
-		view_of(p->name), &why) == TABLE_FOUND;
+	p->in_mynetworks = match_list_has_address(
+	    server.mynetworks, (const struct sockaddr *)&p->sa, view_of(p->name), &p->why);
 	p->is_own = peer_key(&p->sa, key) && hash_find(server.own_addresses, k);
 }
 

@@ -133,8 +133,15 @@ kind_multi_recipient_bounce(struct evaluation *e, const struct restriction *r)
 static enum restriction_result
 kind_permit_mynetworks(struct evaluation *e, const struct restriction *r)
 {
+	const char *what;
+	struct view name;
+
 	(void)r;
-	return e->s->peer.is_mynetworks ? RESTRICTION_PERMIT : RESTRICTION_DUNNO;
+	if (e->s->peer.in_mynetworks != TABLE_CANNOT_TELL)
+		return e->s->peer.in_mynetworks == TABLE_FOUND ? RESTRICTION_PERMIT
+							       : RESTRICTION_DUNNO;
+	restriction_subject(e, &name, &what);
+	return restrict_lookup_failure(e, name, e->s->peer.why);
 }
 
 static enum restriction_result

@@ -118,8 +118,9 @@ struct peer {
 	char *label;                /* "name[address]", as all log lines have it */
 	char address[INET6_ADDRSTRLEN];
 	char port[8];
-	bool is_mynetworks; /* a table that cannot tell counts as no */
-	bool is_own;        /* an address of this host */
+	enum table_result in_mynetworks;
+	const char *why; /* mynetworks cannot tell */
+	bool is_own;     /* an address of this host */
 };
 
 void peer_init(struct peer *p, const struct service_connection *c);

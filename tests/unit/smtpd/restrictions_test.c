@@ -164,7 +164,13 @@ static const struct {
 	{ "local_recipient_maps = fail:x\n", STRANGER, "u@local.example",
 	    "451 4.3.0 <u@local.example>: Temporary lookup failure" },
 	{ "mynetworks = fail:x\n", FRIEND, "v@else.example",
-	    "454 4.7.1 <v@else.example>: Relay access denied" },
+	    "451 4.3.0 <v@else.example>: Temporary lookup failure" },
+	{ "mynetworks = 192.0.2.0/24, 192.0.2.1/8\n"
+	  "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n",
+	    FRIEND, "v@else.example", "451 4.3.0 <v@else.example>: Temporary lookup failure" },
+	{ "mynetworks = fail:x\nsmtpd_client_restrictions = permit_mynetworks, reject\n",
+	    FRIEND, "u@local.example",
+	    "451 4.3.0 <unknown[192.0.2.7]>: Temporary lookup failure" },
 	{ "relay_domains = fail:x\n", STRANGER, "v@else.example",
 	    "451 4.3.0 <v@else.example>: Temporary lookup failure" },
 
