@@ -265,13 +265,20 @@ act_log(struct action *a, const char *action, const char *default_text)
 	restriction_log(a->e, action, text);
 }
 
+/* VRFY is a question: its answer must not decide about mail for others. */
+static bool
+is_without_effect(const struct action *a)
+{
+	return a->e->warn || view_eq(view_of(a->e->where), VIEW("VRFY"));
+}
+
 static enum restriction_result
 act_hold(struct action *a)
 {
 	struct session *s = a->e->s;
 	bool *flag = s->transaction ? &s->transaction->hold : &s->hold;
 
-	if (a->e->warn)
+	if (is_without_effect(a))
 		return RESTRICTION_DUNNO;
 	if (!*flag)
 		act_log(a, "hold", "triggers HOLD action");
@@ -285,7 +292,7 @@ act_discard(struct action *a)
 	struct session *s = a->e->s;
 	bool *flag = s->transaction ? &s->transaction->discard : &s->discard;
 
-	if (a->e->warn)
+	if (is_without_effect(a))
 		return RESTRICTION_DUNNO;
 	if (!*flag)
 		act_log(a, "discard", "triggers DISCARD action");

@@ -245,6 +245,29 @@ a_list_that_stops_nobody_is_known(void **state)
 }
 
 static void
+vrfy_decides_about_no_message(void **state)
+{
+	struct view recipient = VIEW("u@local.example");
+	struct fixture f;
+
+	(void)state;
+	for (int within = 0; within < 2; within++) {
+		fixture_open(&f,
+		    "smtpd_recipient_restrictions = check_recipient_access "
+		    "inline:{{u@local.example=HOLD}}, check_recipient_access "
+		    "inline:{{u@local.example=DISCARD}}\n",
+		    STRANGER, "s@sender.example", "helo.example");
+		if (!within)
+			transaction_free(&f.s.transaction);
+		assert_null(access_vrfy(&f.s, recipient, recipient));
+		assert_false(f.s.hold || f.s.discard);
+		if (within)
+			assert_false(f.s.transaction->hold || f.s.transaction->discard);
+		fixture_close(&f);
+	}
+}
+
+static void
 every_name_is_refused_or_built(void **state)
 {
 	struct fixture f;
@@ -277,6 +300,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replies_to_rcpt),
 		cmocka_unit_test(a_list_that_stops_nobody_is_known),
+		cmocka_unit_test(vrfy_decides_about_no_message),
 		cmocka_unit_test(every_name_is_refused_or_built),
 	};
 
