@@ -89,7 +89,7 @@ command_is_legal(const struct command *c, enum smtp_state state, const char **re
 	return false;
 }
 
-/* True when the verb is in $smtpd_noop_commands. */
+/* True when the verb is in $smtpd_noop_commands, which goes before the table above. */
 static bool
 verb_is_noop(struct view verb)
 {
@@ -188,6 +188,13 @@ command_call(struct session *s, const struct command *c, struct view argument)
 }
 
 static void
+junk_count(struct session *s)
+{
+	if (s->junk++ > (uint32_t)server.v->smtpd_junk_command_limit)
+		s->errors++;
+}
+
+static void
 command_account(struct session *s, const struct command *c, enum outcome outcome)
 {
 	struct command_count *count = &s->counts[c - commands];
@@ -200,9 +207,8 @@ command_account(struct session *s, const struct command *c, enum outcome outcome
 	}
 	count->good++;
 	s->all.good++;
-	if ((c->flags & COMMAND_JUNK) &&
-	    s->junk++ > (uint32_t)server.v->smtpd_junk_command_limit)
-		s->errors++;
+	if (c->flags & COMMAND_JUNK)
+		junk_count(s);
 }
 
 void
@@ -213,8 +219,9 @@ command_run(struct session *s, struct view whole)
 	enum outcome outcome = REFUSED;
 
 	s->where = c->verb;
-	if (c == unknown_command && verb_is_noop(line.verb)) {
+	if (verb_is_noop(line.verb)) {
 		reply(s, "250 2.0.0 Ok");
+		junk_count(s);
 		s->all.good++;
 		s->all.total++;
 		return;

@@ -206,7 +206,7 @@ def test_pipelined_group_is_answered_with_one_write(smtpd):
 
 CONFIGURED = {
     "smtpd_discard_ehlo_keywords": "DSN, chunking, silent-discard",
-    "smtpd_noop_commands": "FROB, BLAH",
+    "smtpd_noop_commands": "FROB, BLAH, ETRN",
     "disable_vrfy_command": "yes",
     "smtpd_helo_required": "yes",
     "strict_rfc821_envelopes": "yes",
@@ -226,6 +226,7 @@ def test_configured_otherwise():
         assert wire.ehlo().text.split("\n") == [
             "mail.example.test", "PIPELINING", "SIZE", "ENHANCEDSTATUSCODES", "8BITMIME"]
         assert str(wire.command("frob x")) == "250 2.0.0 Ok"
+        assert str(wire.command("ETRN x")) == "250 2.0.0 Ok"
         assert str(wire.command("VRFY u")) == "402 4.5.1 VRFY command is disabled"
         assert wire.command("MAIL FROM:a@b.test").code == 401
         assert wire.command("MAIL FROM:<a@b.test> RET=FULL").code == 455
@@ -237,7 +238,7 @@ def test_configured_otherwise():
 
 LIMITS_MASTER = """
 127.0.0.1:{smtp} inet n - n - - smtpd -o smtpd_soft_error_limit=2 -o smtpd_hard_error_limit=4
-  -o smtpd_error_sleep_time=1s -o smtpd_junk_command_limit=3
+  -o smtpd_error_sleep_time=1s -o smtpd_junk_command_limit=3 -o smtpd_noop_commands=NIX
 127.0.0.1:{rcpt} inet n - n - - smtpd -o smtpd_recipient_limit=2
   -o smtpd_recipient_overshoot_limit=2 -o smtpd_hard_error_limit=2
 127.0.0.1:{time} inet n - n - - smtpd -o smtpd_timeout=1s
@@ -275,6 +276,14 @@ def test_junk_commands_become_errors_and_survive_rset(limits):
         wire.ehlo()
         answers = [wire.command("RSET" if i % 2 else "NOOP").code for i in range(7)]
         assert answers == [250] * 7
+        assert wire.reply().code == 421
+        assert wire.is_closed()
+
+
+def test_configured_noops_are_junk_too(limits):
+    with limits.wire() as wire:
+        wire.ehlo()
+        assert [wire.command("NIX").code for _ in range(7)] == [250] * 7
         assert wire.reply().code == 421
         assert wire.is_closed()
 
