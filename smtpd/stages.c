@@ -28,6 +28,14 @@ list_run(struct evaluation *e, enum list_id id)
 	return restriction_list_run(e, server.lists[id]);
 }
 
+/* defer_if_reject counts to the end of its stage; defer_if_permit to the end of all. */
+static enum restriction_result
+stage_run(struct evaluation *e, enum list_id id)
+{
+	e->defer_if_reject = NULL;
+	return list_run(e, id);
+}
+
 /* A stage that nothing refused, but that was asked to defer instead of permitting. */
 static const char *
 stage_end(struct evaluation *e, enum restriction_result r)
@@ -67,7 +75,7 @@ access_helo(struct session *s)
 static enum restriction_result
 sender_run(struct evaluation *e)
 {
-	enum restriction_result r = list_run(e, LIST_SENDER);
+	enum restriction_result r = stage_run(e, LIST_SENDER);
 
 	if (is_refused(r) || e->sender_checked || !server.v->smtpd_reject_unlisted_sender ||
 	    !e->s->transaction || e->s->transaction->sender.n == 0)
@@ -95,10 +103,10 @@ is_discarded(const struct session *s)
 static enum restriction_result
 delayed_run(struct evaluation *e)
 {
-	enum restriction_result r = list_run(e, LIST_CLIENT);
+	enum restriction_result r = stage_run(e, LIST_CLIENT);
 
 	if (!is_refused(r))
-		r = list_run(e, LIST_HELO);
+		r = stage_run(e, LIST_HELO);
 	if (!is_refused(r) && e->s->transaction)
 		r = sender_run(e);
 	return r;
@@ -114,10 +122,11 @@ recipient_run(struct evaluation *e)
 	if (server.v->smtpd_delay_reject)
 		r = delayed_run(e);
 	if (!is_refused(r) && !is_discarded(e->s))
-		r = list_run(e, relay_first ? LIST_RELAY : LIST_RECIPIENT);
+		r = stage_run(e, relay_first ? LIST_RELAY : LIST_RECIPIENT);
 	if (!is_refused(r) && !is_discarded(e->s))
 		r = list_run(e, relay_first ? LIST_RECIPIENT : LIST_RELAY);
-	if (is_refused(r) || is_discarded(e->s) || e->recipient_checked ||
+	/* A client that is asked to come back learns then who exists. */
+	if (is_refused(r) || is_discarded(e->s) || e->defer_if_permit || e->recipient_checked ||
 	    !server.v->smtpd_reject_unlisted_recipient)
 		return r;
 	e->list = LIST_RECIPIENT;

@@ -139,12 +139,25 @@ static const struct {
 	    "requested" },
 	{ "smtpd_sender_restrictions = defer_if_permit\n", STRANGER, "v@else.example",
 	    "454 4.7.1 <v@else.example>: Relay access denied" },
-	{ "smtpd_sender_restrictions = defer_if_reject\n"
-	  "smtpd_relay_restrictions = reject_unauth_destination\n",
-	    STRANGER, "v@else.example",
+	{ "smtpd_sender_restrictions = defer_if_reject, reject\n", STRANGER, "u@local.example",
 	    "450 4.7.0 <s@sender.example>: Sender address rejected: defer_if_reject "
 	    "requested" },
-	{ "smtpd_sender_restrictions = defer_if_reject\n", STRANGER, "u@local.example", OK },
+	{ "smtpd_relay_restrictions = defer_if_reject\n"
+	  "smtpd_recipient_restrictions = reject_unauth_destination\n",
+	    STRANGER, "v@else.example",
+	    "450 4.7.0 <v@else.example>: Recipient address rejected: defer_if_reject "
+	    "requested" },
+	/* It ends with its stage. */
+	{ "smtpd_sender_restrictions = defer_if_reject\n"
+	  "smtpd_relay_restrictions = reject_unauth_destination\n",
+	    STRANGER, "v@else.example", "554 5.7.1 <v@else.example>: Relay access denied" },
+	{ "smtpd_client_restrictions = defer_if_reject\nsmtpd_helo_restrictions = reject\n",
+	    STRANGER, "u@local.example",
+	    "554 5.7.1 <helo.example>: Helo command rejected: Access denied" },
+	/* Who is asked to wait learns nothing about our users. */
+	{ "smtpd_recipient_restrictions = defer_if_permit\n", STRANGER, "z@local.example",
+	    "450 4.7.0 <z@local.example>: Recipient address rejected: defer_if_permit "
+	    "requested" },
 
 	/* Never a permit: unknown names, names that are not built, tables that cannot tell. */
 	{ "smtpd_recipient_restrictions = no_such_name, permit\n", STRANGER, "u@local.example",
