@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/number.h"
+#include "mail/dsn.h"
 #include "smtpd/restrictions.h"
 
 #define REPLY_TEXT_MAX 1000
@@ -157,21 +158,28 @@ restrict_refuse(struct evaluation *e, int code, const char *dsn, const char *for
 {
 	struct buf text = BUF_INIT(REPLY_TEXT_MAX);
 	enum restriction_result result;
+	char status[DSN_SIZE];
 	va_list ap;
 	char *shown;
 
-	buf_printf(&text, "%d %s ", code, dsn);
+	dsn_with_class(view_of(dsn), code < 500 ? '4' : '5', status);
+	buf_printf(&text, "%d %s ", code, status);
 	va_start(ap, format);
 	if (!buf_vprintf(&text, format, ap))
 		buf_append_str(&text, "Access denied"); /* longer than any reply may be */
 	va_end(ap);
+	if (code < 400 || code > 599) {
+		log_warn("SMTP reply code configuration error: %s", buf_str(&text));
+		buf_clear(&text);
+		buf_append_str(&text, "450 4.7.1 Service unavailable");
+	}
 	shown = arena_dup(&e->s->arena, buf_view(&text));
 	buf_done(&text);
 	if (e->warn) {
 		restriction_log(e, "reject_warning", shown);
 		return RESTRICTION_DUNNO;
 	}
-	result = code < 500 ? RESTRICTION_DEFER : RESTRICTION_REJECT;
+	result = shown[0] == '4' ? RESTRICTION_DEFER : RESTRICTION_REJECT;
 	if (result == RESTRICTION_REJECT && e->defer_if_reject) {
 		shown = (char *)e->defer_if_reject;
 		result = RESTRICTION_DEFER;

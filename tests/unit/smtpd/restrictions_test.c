@@ -159,6 +159,20 @@ static const struct {
 	    "450 4.7.0 <z@local.example>: Recipient address rejected: defer_if_permit "
 	    "requested" },
 
+	/* Reply codes that are none, and that fit badly. */
+	{ "smtpd_recipient_restrictions = reject\nreject_code = 250\n", STRANGER,
+	    "u@local.example", "450 4.7.1 Service unavailable" },
+	{ "relay_domains_reject_code = 454\n"
+	  "smtpd_relay_restrictions = defer_unauth_destination\n",
+	    STRANGER, "v@else.example", "454 4.7.1 <v@else.example>: Relay access denied" },
+	{ "smtpd_recipient_restrictions = reject\nreject_code = 450\n", STRANGER,
+	    "u@local.example",
+	    "450 4.7.1 <u@local.example>: Recipient address rejected: Access denied" },
+	{ "smtpd_recipient_restrictions = defer\ndefer_code = 550\n", STRANGER,
+	    "u@local.example",
+	    "550 5.3.2 <u@local.example>: Recipient address rejected: Try again later" },
+	{ "smtpd_sender_restrictions = defer_if_reject\n", STRANGER, "u@local.example", OK },
+
 	/* Never a permit: unknown names, names that are not built, tables that cannot tell. */
 	{ "smtpd_recipient_restrictions = no_such_name, permit\n", STRANGER, "u@local.example",
 	    "451 4.3.5 Server configuration error" },
