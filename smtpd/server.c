@@ -4,11 +4,10 @@
  * would make an open relay stops the program here.
  */
 #include <fcntl.h>
-#include <ifaddrs.h>
 
 #include "base/file.h"
 #include "base/log.h"
-#include "conf/match.h"
+#include "conf/own_address.h"
 #include "smtpd/counting.h"
 #include "smtpd/restrictions.h"
 
@@ -85,36 +84,18 @@ lists_open(void)
 /* ---- addresses ---- */
 
 static void
-own_address_add(const uint8_t key[16])
-{
-	static char present;
-
-	hash_put(server.own_addresses, (struct view){ (const char *)key, 16 }, &present);
-}
-
-/* The addresses of inet_interfaces; "all" means what the kernel says. */
-static void
 own_addresses_open(void)
 {
-	struct view rest = view_of(server.v->inet_interfaces), word;
-	struct ifaddrs *list = NULL;
-	uint8_t key[16];
+	static char present;
+	struct own_address *list = NULL;
+	size_t n = own_addresses(server.v->inet_interfaces, server.v->inet_protocols, &list);
 
 	server.own_addresses = hash_new();
-	if (getifaddrs(&list) != 0)
-		list = NULL;
-	while (view_next_word(&rest, SEPARATORS, &word)) {
-		if (cidr_parse_address(word, key)) {
-			own_address_add(key);
-			continue;
-		}
-		for (struct ifaddrs *i = list; i; i = i->ifa_next)
-			if (i->ifa_addr && cidr_from_sockaddr(i->ifa_addr, key) &&
-			    view_eq_nocase(word, VIEW("all")))
-				own_address_add(key);
-	}
-	if (list)
-		freeifaddrs(list);
+	for (size_t i = 0; i < n; i++)
+		hash_put(server.own_addresses,
+		    (struct view){ (const char *)list[i].address, sizeof(list[i].address) },
+		    &present);
+	mem_free(list);
 }
 
 static void

@@ -107,6 +107,20 @@ static const struct {
 	{ "", STRANGER, "postmaster", OK },
 	{ "", STRANGER, "POSTMASTER", OK },
 
+	/* Who we are, in each way to say it. */
+	{ "inet_interfaces = all\nsmtpd_relay_restrictions = permit_inet_interfaces, reject\n",
+	    "127.0.0.1", "v@else.example", OK },
+	{ "inet_interfaces = loopback-only\n"
+	  "smtpd_relay_restrictions = permit_inet_interfaces, reject\n",
+	    "127.0.0.1", "v@else.example", OK },
+	{ "inet_interfaces = localhost\n"
+	  "smtpd_relay_restrictions = permit_inet_interfaces, reject\n",
+	    "127.0.0.1", "v@else.example", OK },
+	{ "inet_interfaces = 198.51.100.1\n"
+	  "smtpd_relay_restrictions = permit_inet_interfaces, reject\n",
+	    STRANGER, "v@else.example",
+	    "554 5.7.1 <v@else.example>: Recipient address rejected: Access denied" },
+
 	/* The order of lists: relay first, and a permit ends only its list. */
 	{ "smtpd_relay_restrictions = permit\nsmtpd_recipient_restrictions = reject\n",
 	    STRANGER, "u@local.example",
