@@ -119,7 +119,7 @@ ehlo_answer(struct session *s)
 static char *
 helo_clean(struct view name)
 {
-	static const char meaning[] = "<>()\\\";:@";
+	static const char meaning[] = "<>()\\\";@";
 	char *clean;
 
 	name = view_sub(name, 0, HELO_MAX);

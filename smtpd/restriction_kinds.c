@@ -168,23 +168,43 @@ name_is_numeric(struct view name)
 	return true;
 }
 
+/* The name as it is judged: one dot at its end means "complete". */
+static struct view
+helo_name(const struct session *s)
+{
+	struct view name = view_of(s->helo);
+
+	if (name.n > 1 && name.p[name.n - 1] == '.' && name.p[name.n - 2] != '.')
+		name.n--;
+	return name;
+}
+
+static enum restriction_result
+refuse_bad_literal(struct evaluation *e)
+{
+	if (address_literal_is_valid(view_of(e->s->helo)))
+		return RESTRICTION_DUNNO;
+	return restrict_refuse(e, server.v->invalid_hostname_reject_code, "5.5.2",
+	    "<%s>: Helo command rejected: invalid ip address", e->s->helo);
+}
+
 static enum restriction_result
 kind_invalid_helo(struct evaluation *e, const struct restriction *r)
 {
-	struct view name = view_of(e->s->helo ? e->s->helo : "");
 	unsigned char ip[16];
+	struct view name;
 
 	(void)r;
 	if (!e->s->helo)
 		return RESTRICTION_DUNNO;
-	if (name.n && name.p[0] == '['
-		? address_literal_is_valid(name)
-		: (domain_is_valid(name, true) && !name_is_numeric(name)) ||
-		    address_literal_parse(
-			view_of(arena_printf(&e->s->arena, "[%s]", e->s->helo)), ip))
+	if (e->s->helo[0] == '[')
+		return refuse_bad_literal(e);
+	name = helo_name(e->s);
+	if ((domain_is_valid(name, true) && !name_is_numeric(name)) ||
+	    address_literal_parse(view_of(arena_printf(&e->s->arena, "[%s]", e->s->helo)), ip))
 		return RESTRICTION_DUNNO;
 	return restrict_refuse(e, server.v->invalid_hostname_reject_code, "5.5.2",
-	    "<%.*s>: Helo command rejected: Invalid name", VIEW_ARG(name));
+	    "<%s>: Helo command rejected: Invalid name", e->s->helo);
 }
 
 static bool
@@ -199,7 +219,11 @@ static enum restriction_result
 kind_non_fqdn_helo(struct evaluation *e, const struct restriction *r)
 {
 	(void)r;
-	if (!e->s->helo || domain_is_qualified(view_of(e->s->helo)))
+	if (!e->s->helo)
+		return RESTRICTION_DUNNO;
+	if (e->s->helo[0] == '[')
+		return refuse_bad_literal(e);
+	if (domain_is_qualified(helo_name(e->s)))
 		return RESTRICTION_DUNNO;
 	return restrict_refuse(e, server.v->non_fqdn_reject_code, "5.5.2",
 	    "<%s>: Helo command rejected: need fully-qualified hostname", e->s->helo);
