@@ -150,6 +150,8 @@ hello(struct session *s, struct view argument, bool is_esmtp)
 	if (refused) {
 		mem_free(s->helo);
 		s->helo = NULL;
+		if (server.v->smtpd_helo_required)
+			s->state = STATE_START;
 		reply_refusal(s, refused);
 		return REFUSED;
 	}

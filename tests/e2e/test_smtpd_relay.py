@@ -309,9 +309,13 @@ def test_early_refusals():
     """smtpd_delay_reject = no: each list at its own stage."""
     main = {"mynetworks": STRANGERS, "smtpd_delay_reject": "no",
             "smtpd_helo_restrictions": "reject_invalid_helo_hostname",
+            "smtpd_helo_required": "yes",
             "smtpd_sender_restrictions": "check_sender_access inline:{bad@x.test=REJECT}"}
     with Smtpd(main=main) as smtpd, smtpd.wire() as wire:
         assert wire.command("EHLO a..b").code == 501
+        assert wire.command("EHLO client.test").code == 250
+        assert wire.command("EHLO a..b").code == 501
+        assert wire.command("MAIL FROM:<good@x.test>").code == 503, "no name is left"
         assert wire.command("EHLO client.test").code == 250
         assert wire.command("MAIL FROM:<bad@x.test>").code == 554
         assert wire.command(f"RCPT TO:<u@{L}>").code == 503
