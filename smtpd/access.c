@@ -165,6 +165,7 @@ access_by_address(struct evaluation *e, struct table *t, struct view address, co
 
 struct action {
 	struct evaluation *e;
+	const char *table;
 	struct view word; /* the action */
 	struct view text; /* behind the action's name */
 	struct view name; /* the subject */
@@ -265,38 +266,41 @@ act_log(struct action *a, const char *action, const char *default_text)
 	restriction_log(a->e, action, text);
 }
 
-/* VRFY is a question: its answer must not decide about mail for others. */
+/*
+ * VRFY is a question: its answer must not decide about mail for others. Nor must what was said
+ * of a client or its HELO at once decide about all its later mail.
+ */
 static bool
-is_without_effect(const struct action *a)
+has_message(const struct action *a)
 {
-	return a->e->warn || view_eq(view_of(a->e->where), VIEW("VRFY"));
+	if (a->e->warn || view_eq(view_of(a->e->where), VIEW("VRFY")))
+		return false;
+	if (!a->e->s->transaction)
+		log_warn("access table %s: with smtpd_delay_reject=no, action %.*s is always "
+			 "skipped in client and HELO restrictions",
+		    a->table, VIEW_ARG(a->word));
+	return a->e->s->transaction != NULL;
 }
 
 static enum restriction_result
 act_hold(struct action *a)
 {
-	struct session *s = a->e->s;
-	bool *flag = s->transaction ? &s->transaction->hold : &s->hold;
-
-	if (is_without_effect(a))
+	if (!has_message(a))
 		return RESTRICTION_DUNNO;
-	if (!*flag)
+	if (!a->e->s->transaction->hold)
 		act_log(a, "hold", "triggers HOLD action");
-	*flag = true;
+	a->e->s->transaction->hold = true;
 	return RESTRICTION_DUNNO;
 }
 
 static enum restriction_result
 act_discard(struct action *a)
 {
-	struct session *s = a->e->s;
-	bool *flag = s->transaction ? &s->transaction->discard : &s->discard;
-
-	if (is_without_effect(a))
+	if (!has_message(a))
 		return RESTRICTION_DUNNO;
-	if (!*flag)
+	if (!a->e->s->transaction->discard)
 		act_log(a, "discard", "triggers DISCARD action");
-	*flag = true;
+	a->e->s->transaction->discard = true;
 	return RESTRICTION_PERMIT;
 }
 
@@ -359,7 +363,9 @@ enum restriction_result
 access_act(struct evaluation *e, const char *table, struct view value, struct view name,
     const char *what)
 {
-	struct action a = { .e = e, .text = view_trim(value), .name = name, .what = what };
+	struct action a = {
+		.e = e, .table = table, .text = view_trim(value), .name = name, .what = what
+	};
 	struct view word;
 	uint64_t code;
 

@@ -215,8 +215,6 @@ cmd_mail(struct session *s, struct view argument)
 	struct mail m = { .s = s, .t = transaction_new() };
 	bool parsed = mail_parse(&m, argument);
 
-	m.t->hold = s->hold;
-	m.t->discard = s->discard;
 	if (parsed) {
 		s->transaction = m.t; /* the checks and the log want to see it */
 		if (!client_event(s, ANVIL_MESSAGE, server.v->smtpd_client_message_rate_limit))

@@ -171,7 +171,6 @@ struct session {
 	bool pipelining_logged;
 	bool bare_newline_seen;
 	bool access_denied; /* refused at CONNECT: only QUIT is left */
-	bool hold, discard; /* access results from before MAIL */
 	bool is_limited;    /* some client limit is set, and this client is no exception */
 	bool counted;       /* in server.clients */
 	enum bare_newline bare_newline;

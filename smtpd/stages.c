@@ -97,7 +97,7 @@ access_mail(struct session *s)
 static bool
 is_discarded(const struct session *s)
 {
-	return s->discard || (s->transaction && s->transaction->discard);
+	return s->transaction && s->transaction->discard;
 }
 
 static enum restriction_result

@@ -402,6 +402,25 @@ def test_hold_and_discard(access):
     assert access.count() == before + 1
 
 
+def test_hold_and_discard_need_a_message():
+    main = {"mynetworks": STRANGERS, "smtpd_delay_reject": "no",
+            "smtpd_helo_restrictions": "inline:{hold.test=HOLD, discard.test=DISCARD}",
+            "smtpd_sender_restrictions": "inline:{s@y.test=HOLD}"}
+    with Smtpd(main=main) as smtpd, smtpd.wire() as wire:
+        for hello in ("hold.test", "discard.test", "client.test"):
+            assert wire.command(f"EHLO {hello}").code == 250
+            wire.commands("MAIL FROM:<s@x.test>", f"RCPT TO:<u@{L}>")
+            assert wire.data(b"x").code == 250
+        smtpd.wait_count(3)
+        assert [m["hold"] for m in smtpd.taken()] == [0, 0, 0]
+        smtpd.wait_log(r"access table inline:\S+ \S+: with smtpd_delay_reject=no, action DISCARD "
+                       r"is always skipped in client and HELO restrictions")
+        wire.commands("MAIL FROM:<s@y.test>", f"RCPT TO:<u@{L}>")
+        assert wire.data(b"x").code == 250
+        smtpd.wait_count(4)
+        assert sorted(m["hold"] for m in smtpd.taken()) == [0, 0, 0, 1]
+
+
 @pytest.mark.parametrize("sender, text", [
     ("alice@k.test", "address"), ("ALICE@K.test", "address"), ("bob@k.test", "domain"),
     ("alice@other.test", "user"), ("alice+x@other.test", "user"), ("", "null"),
