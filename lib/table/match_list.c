@@ -257,15 +257,19 @@ table_has_key(struct table *t, struct view key, const char **why)
 	return result;
 }
 
-/* The name, then its parents: "example.com" or ".example.com" by the style of the list. */
+/*
+ * The name, then its parents: "example.com" or ".example.com" by the style of the list. A
+ * pattern says itself what it means by a subdomain.
+ */
 static enum table_result
 table_has_name(struct match_list *l, struct table *t, struct view name, const char **why)
 {
+	bool has_parents = !l->exact && table_keys(t) == TABLE_KEYS_FIXED;
 	enum table_result result;
 	size_t dot;
 
 	result = table_has_key(t, name, why);
-	while (result == TABLE_NOT_FOUND && !l->exact && name.n > 0) {
+	while (result == TABLE_NOT_FOUND && has_parents && name.n > 0) {
 		dot = 1 + view_find(view_sub(name, 1, name.n), '.');
 		if (dot >= name.n)
 			break;
