@@ -9,7 +9,9 @@
 #include "mail/dsn.h"
 #include "smtpd/smtpd.h"
 
-#define ORCPT_MAX 500 /* RFC 3461 4.2 */
+#define ORCPT_MAX       500          /* RFC 3461 4.2 */
+#define RECIPIENT_BYTES 256          /* of memory, on average */
+#define ENVELOPE_LEAST  (256 * 1024) /* 100 of the longest fit (RFC 5321 4.5.3.1.8) */
 
 enum rcpt_param { PARAM_NOTIFY, PARAM_ORCPT };
 
@@ -24,15 +26,15 @@ struct rcpt {
 	struct session *s;
 	struct transaction *t;
 	struct path path;
-	struct recipient *r; /* of the transaction's arena, not yet in its list */
+	struct recipient r; /* of the command's arena: what is refused must cost nothing */
 	const char *refusal;
 };
 
 static void
 param_notify(struct rcpt *q, const struct esmtp_param *p)
 {
-	q->r->notify = p->has_value ? dsn_notify_parse(p->value) : 0;
-	if (q->r->notify == 0)
+	q->r.notify = p->has_value ? dsn_notify_parse(p->value) : 0;
+	if (q->r.notify == 0)
 		q->refusal = "501 5.5.4 Error: Bad NOTIFY parameter syntax";
 }
 
@@ -45,7 +47,7 @@ param_orcpt(struct rcpt *q, const struct esmtp_param *p)
 	    !dsn_orcpt_decode(&decoded, p->value, q->t->smtputf8))
 		q->refusal = "501 5.5.4 Error: Bad ORCPT parameter syntax";
 	else
-		q->r->orcpt = arena_view(&q->t->arena, buf_view(&decoded));
+		q->r.orcpt = arena_view(&q->s->arena, buf_view(&decoded));
 	buf_done(&decoded);
 }
 
@@ -94,7 +96,7 @@ address_parse(struct rcpt *q, struct view argument, struct cursor *c)
 		return;
 	}
 	if (!path_parse(
-		c, (strict ? PATH_STRICT : 0) | PATH_UTF8, &q->t->arena, &q->path, &why) ||
+		c, (strict ? PATH_STRICT : 0) | PATH_UTF8, &q->s->arena, &q->path, &why) ||
 	    q->path.address.n == 0)
 		address_refuse(q, argument);
 	else if (q->path.is_utf8 && !server.v->smtputf8_enable)
@@ -119,8 +121,8 @@ recipient_complete(struct rcpt *q)
 	struct buf full = BUF_INIT(2 * ADDRESS_MAX);
 
 	route_standard_form(server.v, q->path.address, &full);
-	q->r->original = q->path.address;
-	q->r->address = arena_view(&q->t->arena, buf_view(&full));
+	q->r.original = q->path.address;
+	q->r.address = arena_view(&q->s->arena, buf_view(&full));
 	buf_done(&full);
 }
 
@@ -128,14 +130,32 @@ static void
 recipient_accept(struct rcpt *q)
 {
 	struct transaction *t = q->t;
+	struct recipient *r = ARENA_NEW(&t->arena, struct recipient);
 
-	*t->last_recipient = q->r;
-	t->last_recipient = &q->r->next;
+	r->notify = q->r.notify;
+	r->orcpt = arena_view(&t->arena, q->r.orcpt);
+	r->original = r->address = arena_view(&t->arena, q->r.original);
+	if (!view_eq(q->r.address, q->r.original))
+		r->address = arena_view(&t->arena, q->r.address);
+	*t->last_recipient = r;
+	t->last_recipient = &r->next;
 	t->recipient_count++;
 	if (t->queue_id[0])
 		return;
 	queue_id_new(clock_wall(), t->queue_id);
 	log_info("%s: client=%s", t->queue_id, q->s->peer.label);
+}
+
+/* By number, or by what a client with thousands of sessions could make us hold. */
+static bool
+envelope_is_full(const struct transaction *t)
+{
+	size_t limit = (size_t)server.v->smtpd_recipient_limit;
+	size_t bytes = limit * RECIPIENT_BYTES;
+
+	if (bytes < ENVELOPE_LEAST)
+		bytes = ENVELOPE_LEAST;
+	return t->recipient_count >= limit || t->arena.used >= bytes;
 }
 
 /* Beyond the limit the first ones are forgiven: the client will send them in another message.
@@ -154,9 +174,8 @@ cmd_rcpt(struct session *s, struct view argument)
 {
 	struct rcpt q = { .s = s, .t = s->transaction };
 
-	if (q.t->recipient_count >= (size_t)server.v->smtpd_recipient_limit)
+	if (envelope_is_full(q.t))
 		return refuse_too_many(s);
-	q.r = ARENA_NEW(&q.t->arena, struct recipient);
 	rcpt_parse(&q, argument);
 	if (!q.refusal &&
 	    !client_event(s, ANVIL_RECIPIENT, server.v->smtpd_client_recipient_rate_limit))
@@ -164,7 +183,7 @@ cmd_rcpt(struct session *s, struct view argument)
 		    &s->arena, "450 4.7.1 Error: too many recipients from %s", s->peer.address);
 	if (!q.refusal) {
 		recipient_complete(&q);
-		q.refusal = access_rcpt(s, q.r->original, q.r->address);
+		q.refusal = access_rcpt(s, q.r.original, q.r.address);
 	}
 	if (q.refusal) {
 		reply_refusal(s, q.refusal);

@@ -19,13 +19,14 @@ MASTER = """
   -o smtpd_recipient_overshoot_limit=100
 127.0.0.1:{patient} inet n - n - - smtpd -o smtpd_hard_error_limit=1000000
   -o smtpd_soft_error_limit=1000000
+127.0.0.1:{tagged} inet n - n - - smtpd -o recipient_delimiter=+
 cleanup unix n - n - 0 fake_cleanup
 """
 
 
 @pytest.fixture(scope="module")
 def smtpd():
-    with Smtpd(master=MASTER, ports=("loose", "rcpt", "patient"), measures_memory=True,
+    with Smtpd(master=MASTER, ports=("loose", "rcpt", "patient", "tagged"), measures_memory=True,
                main={"mynetworks": "192.0.2.1"}) as server:
         yield server
 
@@ -181,6 +182,34 @@ def test_many_recipients(smtpd):
         assert set(codes[50:]) <= {452, 421}
         assert len(codes) <= 50 + 100 + 20 + 1
     assert rss(smtpd) - before < SLACK
+
+
+def test_long_recipients_are_fewer(smtpd):
+    """A thousand of the longest would be megabytes, in each of thousands of sessions."""
+    with smtpd.wire("tagged") as wire:
+        wire.envelope("s@x.test", f"u@{OURS}")
+        codes = [250]
+        while len(codes) < 1000 and codes[-1:] != [452]:
+            tag = str(len(codes)) + "x" * 900
+            codes.append(wire.command(f"RCPT TO:<u+{tag}@{OURS}> ORCPT=rfc822;{'y' * 490}").code)
+        assert set(codes) == {250, 452}
+        assert 100 < codes.count(250) < 300
+        assert len(smtpd.message(queue_id(wire.data(b"x")))["recipients"]) == codes.count(250)
+        wire.envelope("s@x.test", *[f"w@{OURS}"] * 1000)
+        assert wire.command(f"RCPT TO:<u@{OURS}>").code == 452
+        assert len(smtpd.message(queue_id(wire.data(b"x")))["recipients"]) == 1000
+
+
+def test_refused_recipients_are_forgotten(smtpd):
+    before = rss(smtpd)
+    with smtpd.wire("patient") as wire:
+        wire.envelope("s@x.test", f"u@{OURS}")
+        for _ in range(200):
+            wire.send(b"".join(b"RCPT TO:<%dz%s@y.test>\r\n" % (i, b"z" * 900)
+                               for i in range(100)))
+            assert {r.code for r in wire.replies(100)} == {454}
+        assert rss(smtpd) - before < SLACK
+        assert wire.command(f"RCPT TO:<w@{OURS}>").code == 250
 
 
 def test_duplicate_and_wrong_recipients(smtpd):
