@@ -178,6 +178,11 @@ command_call(struct session *s, const struct command *c, struct view argument)
 		reply(s, "503 5.7.0 Error: access denied for %s", s->peer.label);
 		return REFUSED;
 	}
+	if ((c->flags & COMMAND_HAS_OCTETS) && ehlo_is_hidden("CHUNKING")) {
+		s->closing = true; /* who takes chunks away wants none to be read */
+		reply(s, "521 5.5.1 Error: command not implemented");
+		return REFUSED;
+	}
 	if (command_is_legal(c, s->state, &text))
 		return c->handler(s, argument);
 	if (c->flags & COMMAND_HAS_OCTETS)

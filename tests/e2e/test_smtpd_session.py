@@ -236,6 +236,19 @@ def test_configured_otherwise():
             "454 4.7.1 <v@y.test>: Relay access denied"
 
 
+def test_no_chunks_where_none_are_announced():
+    main = {"smtpd_discard_ehlo_keywords": "chunking", "mynetworks": "192.0.2.1"}
+    with Smtpd(main=main) as smtpd:
+        for before in ([], ["MAIL FROM:<s@x.test>", f"RCPT TO:<u@{OURS}>"]):
+            with smtpd.wire() as wire:
+                wire.ehlo()
+                wire.commands(*before)
+                wire.send(b"BDAT 3 LAST\r\nx\r\nRSET\r\n")
+                assert str(wire.reply()) == "521 5.5.1 Error: command not implemented"
+                assert wire.is_closed()
+        assert smtpd.taken() == []
+
+
 LIMITS_MASTER = """
 127.0.0.1:{smtp} inet n - n - - smtpd -o smtpd_soft_error_limit=2 -o smtpd_hard_error_limit=4
   -o smtpd_error_sleep_time=1s -o smtpd_junk_command_limit=3 -o smtpd_noop_commands=NIX
