@@ -24,14 +24,31 @@ cmd_noop(struct session *s, struct view argument)
 	return DONE;
 }
 
+/* "address [SMTPUTF8]" of VRFY; false: it was refused. */
+static bool
+vrfy_parse(struct session *s, struct view argument, struct path *path)
+{
+	unsigned flags = server.v->smtputf8_enable ? PATH_UTF8 : 0;
+	struct cursor c = cursor_of(argument);
+	const char *why = NULL;
+
+	if (argument.n > 9 && view_has_suffix_nocase(argument, VIEW(" SMTPUTF8")))
+		c = cursor_of(view_trim(view_sub(argument, 0, argument.n - 9)));
+	if (path_parse(&c, flags, &s->arena, path, &why) && cursor_at_end(&c) &&
+	    path->address.n > 0)
+		return true;
+	log_warn("Illegal address syntax from %s in VRFY command: %.*s", s->peer.label,
+	    (int)(argument.n < 100 ? argument.n : 100), argument.p);
+	reply(s, "501 5.1.3 Bad recipient address syntax");
+	return false;
+}
+
 /* VRFY says yes to every address that RCPT would take, and expands nothing. */
 enum outcome
 cmd_vrfy(struct session *s, struct view argument)
 {
-	struct cursor c = cursor_of(argument);
 	struct buf full = BUF_INIT(2 * ADDRESS_MAX);
-	unsigned flags = server.v->smtputf8_enable ? PATH_UTF8 : 0;
-	const char *why = NULL, *refused;
+	const char *refused;
 	struct path path;
 
 	if (server.v->disable_vrfy_command) {
@@ -43,15 +60,13 @@ cmd_vrfy(struct session *s, struct view argument)
 		    server.v->smtputf8_enable ? " [SMTPUTF8]" : "");
 		return REFUSED;
 	}
-	if (argument.n > 9 && view_has_suffix_nocase(argument, VIEW(" SMTPUTF8")))
-		c = cursor_of(view_trim(view_sub(argument, 0, argument.n - 9)));
-	if (!path_parse(&c, flags, &s->arena, &path, &why) || !cursor_at_end(&c) ||
-	    path.address.n == 0) {
-		log_warn("Illegal address syntax from %s in VRFY command: %.*s", s->peer.label,
-		    (int)(argument.n < 100 ? argument.n : 100), argument.p);
-		reply(s, "501 5.1.3 Bad recipient address syntax");
+	/* Asking is as good a way to find addresses as sending. */
+	if (!client_event(s, ANVIL_RECIPIENT, server.v->smtpd_client_recipient_rate_limit)) {
+		reply(s, "450 4.7.1 Error: too many recipients from %s", s->peer.address);
 		return REFUSED;
 	}
+	if (!vrfy_parse(s, argument, &path))
+		return REFUSED;
 	route_standard_form(server.v, path.address, &full);
 	refused = access_vrfy(s, path.address, arena_view(&s->arena, buf_view(&full)));
 	buf_done(&full);

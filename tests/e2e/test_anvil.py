@@ -168,6 +168,16 @@ def test_recipient_rate(shared):
     shared.wait_log(r"warning: Recipient address rate limit exceeded: 4 from ")
 
 
+def test_vrfy_asks_for_recipients_too(shared):
+    with Client(shared, "rcpt", "127.0.0.5") as client:
+        client.ehlo()
+        assert client.command(f"VRFY u@{OURS}").code == 252
+        assert client.command(f"VRFY nobody@{OURS}").code == 550
+        assert client.command(f"VRFY w@{OURS}").code == 252
+        assert (str(client.command(f"VRFY u@{OURS}")) ==
+                "450 4.7.1 Error: too many recipients from 127.0.0.5")
+
+
 def test_rates_expire():
     with server(anvil_rate_time_unit="1s", smtpd_hard_error_limit="100000",
                 smtpd_junk_command_limit="100000") as smtpd:
