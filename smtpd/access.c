@@ -243,9 +243,7 @@ act_deferral(struct action *a)
 static enum restriction_result
 act_defer_if_permit(struct action *a)
 {
-	if (!a->e->defer_if_permit)
-		a->e->defer_if_permit = act_deferral(a);
-	return RESTRICTION_DUNNO;
+	return restrict_defer_if_permit(a->e, act_deferral(a));
 }
 
 static enum restriction_result
@@ -273,7 +271,7 @@ act_log(struct action *a, const char *action, const char *default_text)
 static bool
 has_message(const struct action *a)
 {
-	if (a->e->warn || view_eq(view_of(a->e->where), VIEW("VRFY")))
+	if (view_eq(view_of(a->e->where), VIEW("VRFY")))
 		return false;
 	if (!a->e->s->transaction)
 		log_warn("access table %s: with smtpd_delay_reject=no, action %.*s is always "

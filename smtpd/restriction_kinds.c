@@ -63,9 +63,7 @@ static enum restriction_result
 kind_defer_if_permit(struct evaluation *e, const struct restriction *r)
 {
 	(void)r;
-	if (!e->defer_if_permit)
-		e->defer_if_permit = deferral(e, "defer_if_permit");
-	return RESTRICTION_DUNNO;
+	return restrict_defer_if_permit(e, deferral(e, "defer_if_permit"));
 }
 
 static enum restriction_result

@@ -189,6 +189,17 @@ restrict_refuse(struct evaluation *e, int code, const char *dsn, const char *for
 	return result;
 }
 
+/* The first reason counts. Inside warn_if_reject nothing is deferred, as nothing is refused. */
+enum restriction_result
+restrict_defer_if_permit(struct evaluation *e, const char *text)
+{
+	if (e->warn)
+		restriction_log(e, "reject_warning", text);
+	else if (!e->defer_if_permit)
+		e->defer_if_permit = text;
+	return RESTRICTION_DUNNO;
+}
+
 enum restriction_result
 restrict_configuration_error(struct evaluation *e)
 {

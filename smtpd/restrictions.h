@@ -88,6 +88,8 @@ enum restriction_result restrict_bare_table(struct evaluation *e, const struct r
  */
 enum restriction_result restrict_refuse(struct evaluation *e, int code, const char *dsn,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* text, of the session's arena, is what is said in place of a permit in the end. DUNNO. */
+enum restriction_result restrict_defer_if_permit(struct evaluation *e, const char *text);
 enum restriction_result restrict_configuration_error(struct evaluation *e);
 enum restriction_result restrict_lookup_failure(
     struct evaluation *e, struct view name, const char *why);

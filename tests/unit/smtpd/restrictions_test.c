@@ -146,6 +146,11 @@ static const struct {
 	{ "smtpd_recipient_restrictions = warn_if_reject reject, reject\n", STRANGER,
 	    "u@local.example",
 	    "554 5.7.1 <u@local.example>: Recipient address rejected: Access denied" },
+	{ "smtpd_recipient_restrictions = warn_if_reject defer_if_permit\n", STRANGER,
+	    "u@local.example", OK },
+	{ "smtpd_recipient_restrictions = warn_if_reject check_recipient_access "
+	  "inline:{{u@local.example=DEFER_IF_PERMIT x}}\n",
+	    STRANGER, "u@local.example", OK },
 	{ "smtpd_recipient_restrictions = reject_unlisted_recipient, warn_if_reject\n",
 	    STRANGER, "u@local.example", OK },
 	{ "smtpd_sender_restrictions = defer_if_permit\n", STRANGER, "u@local.example",
@@ -286,6 +291,22 @@ a_list_that_stops_nobody_is_known(void **state)
 }
 
 static void
+hold_is_no_refusal(void **state)
+{
+	struct view recipient = VIEW("u@local.example");
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f,
+	    "smtpd_recipient_restrictions = warn_if_reject check_recipient_access "
+	    "inline:{{u@local.example=HOLD}}\n",
+	    STRANGER, "s@sender.example", "helo.example");
+	assert_null(access_rcpt(&f.s, recipient, recipient));
+	assert_true(f.s.transaction->hold);
+	fixture_close(&f);
+}
+
+static void
 vrfy_decides_about_no_message(void **state)
 {
 	struct view recipient = VIEW("u@local.example");
@@ -337,6 +358,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replies_to_rcpt),
 		cmocka_unit_test(a_list_that_stops_nobody_is_known),
+		cmocka_unit_test(hold_is_no_refusal),
 		cmocka_unit_test(vrfy_decides_about_no_message),
 		cmocka_unit_test(every_name_is_refused_or_built),
 	};
