@@ -44,6 +44,7 @@ struct message {
 	struct submit_begin facts;   /* text copied into the arena */
 	struct queue_writer *writer; /* NULL once a refused message was let go */
 	struct verdict verdict;
+	bool hold; /* to be stored in the hold queue */
 	enum message_phase phase;
 	struct buf header;        /* original header block while it arrives */
 	size_t header_line;       /* where its line that is still coming starts */

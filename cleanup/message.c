@@ -165,8 +165,6 @@ message_begin(struct message *m, const struct submit_begin *begin)
 		message_refuse(m, SUBMIT_RETRY, "4.3.0", "Error: queue file write error");
 		return;
 	}
-	if (m->facts.hold)
-		queue_writer_set_place(m->writer, QUEUE_HOLD);
 	if (!has_room(begin))
 		message_refuse(m, SUBMIT_FULL, "4.3.1", "Insufficient system storage");
 }
@@ -318,6 +316,8 @@ commit(struct message *m)
 	char id[QUEUE_ID_SIZE];
 
 	snprintf(id, sizeof(id), "%s", queue_writer_id(m->writer));
+	if (m->hold)
+		queue_writer_set_place(m->writer, QUEUE_HOLD);
 	if (!batch)
 		batch = task_batch_new(commit_small);
 	if (queue_writer_is_small(m->writer))
@@ -331,7 +331,7 @@ commit(struct message *m)
 		return;
 	}
 	m->content_size = c.size;
-	if (!m->facts.hold)
+	if (!m->hold)
 		announce(id, queue_writer_slot(m->writer));
 }
 

@@ -55,8 +55,14 @@ frame_handle(struct ipc *client, const struct ipc_frame *frame, struct message *
 		message_recipient(m, &r);
 		return STEP_GO_ON;
 	}
-	if (ipc_frame_is(frame, &submit_end_message))
+	if (ipc_frame_is(frame, &submit_end_message)) {
+		struct submit_end end;
+
+		if (!ipc_frame_decode(client, frame, &submit_end_message, &end))
+			return frame_bad(client, NULL);
+		m->hold = end.hold;
 		return STEP_ANSWER;
+	}
 	if (ipc_frame_is(frame, &submit_abort_message))
 		return STEP_ABORTED;
 	return frame_bad(client, "unexpected message");

@@ -79,7 +79,6 @@ send_begin(struct session *s, struct transaction *t, struct ipc *to, nanoseconds
 		.envelope_id = t->envelope_id,
 		.dsn_ret = view_of(t->dsn_ret ? t->dsn_ret : ""),
 		.keep_missing_headers = !client_is_author(s),
-		.hold = t->hold,
 	};
 
 	return ipc_send(to, &submit_begin_message, &begin, deadline);
@@ -153,7 +152,7 @@ static bool
 cleanup_ask(struct session *s, struct content *c, struct submit_status *status)
 {
 	nanoseconds deadline = cleanup_deadline();
-	struct submit_end end = { 0 };
+	struct submit_end end = { s->transaction->hold };
 	bool reused = false, is_whole = !c->cleanup;
 
 	for (int i = 0; i < CLEANUP_TRIES && !c->failed; i++) {

@@ -20,7 +20,6 @@ static const struct ipc_field begin_fields[] = {
 	IPC_OPTIONAL(IPC_U64, submit_begin, uid),
 	IPC_OPTIONAL(IPC_BOOL, submit_begin, extract_recipients),
 	IPC_OPTIONAL(IPC_BOOL, submit_begin, keep_missing_headers),
-	IPC_OPTIONAL(IPC_BOOL, submit_begin, hold),
 };
 
 static const struct ipc_field recipient_fields[] = {
@@ -31,7 +30,7 @@ static const struct ipc_field recipient_fields[] = {
 };
 
 static const struct ipc_field end_fields[] = {
-	IPC_OPTIONAL(IPC_BOOL, submit_end, unused),
+	IPC_OPTIONAL(IPC_BOOL, submit_end, hold),
 };
 
 static const struct ipc_field status_fields[] = {

@@ -41,7 +41,6 @@ struct submit_begin {
 	uint64_t uid;              /* local submission: filled in by pickup */
 	bool extract_recipients;   /* sendmail -t: from To, Cc, Bcc; Bcc is removed */
 	bool keep_missing_headers; /* do not add what is missing (mail from remote clients) */
-	bool hold;                 /* into the hold queue */
 };
 
 struct submit_recipient {
@@ -52,7 +51,7 @@ struct submit_recipient {
 };
 
 struct submit_end {
-	bool unused; /* a message needs a field */
+	bool hold; /* into the hold queue; decided last, by what the content was judged to be */
 };
 
 enum submit_result {

@@ -402,6 +402,19 @@ def test_hold_and_discard(access):
     assert access.count() == before + 1
 
 
+def test_hold_at_the_end_of_data():
+    """Also for a message most of which has been passed on by then."""
+    main = {"mynetworks": STRANGERS,
+            "smtpd_end_of_data_restrictions": "check_helo_access inline:{h.test=HOLD}"}
+    with Smtpd(main=main) as smtpd, smtpd.wire() as wire:
+        wire.command("EHLO h.test")
+        for size in (1, 4000):
+            wire.commands("MAIL FROM:<s@x.test>", f"RCPT TO:<u@{L}>")
+            assert wire.data((b"y" * 76 + b"\r\n") * size).code == 250
+        smtpd.wait_count(2)
+        assert [m["hold"] for m in smtpd.taken()] == [1, 1]
+
+
 def test_hold_and_discard_need_a_message():
     main = {"mynetworks": STRANGERS, "smtpd_delay_reject": "no",
             "smtpd_helo_restrictions": "inline:{hold.test=HOLD, discard.test=DISCARD}",

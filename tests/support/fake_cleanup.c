@@ -71,7 +71,6 @@ message_begin(struct message *m, const struct submit_begin *b)
 	json_text(out, "envelope_id", b->envelope_id);
 	json_text(out, "dsn_ret", b->dsn_ret);
 	json_number(out, "keep_missing_headers", b->keep_missing_headers);
-	json_number(out, "hold", b->hold);
 	buf_append_str(out, "\"recipients\": [");
 }
 
@@ -102,9 +101,9 @@ file_write(const struct message *m, const char *suffix, struct view bytes)
 }
 
 static void
-message_record(struct message *m)
+message_record(struct message *m, bool hold)
 {
-	buf_append_str(&m->envelope, "]}\n");
+	buf_printf(&m->envelope, "], \"hold\": %d}\n", hold);
 	file_write(m, "msg", buf_view(&m->content));
 	file_write(m, "json", buf_view(&m->envelope));
 }
@@ -118,7 +117,7 @@ message_done(struct message *m)
 }
 
 static void
-message_answer(struct message *m, struct ipc *client)
+message_answer(struct message *m, const struct submit_end *end, struct ipc *client)
 {
 	static const struct {
 		const char *user;
@@ -150,7 +149,7 @@ message_answer(struct message *m, struct ipc *client)
 	}
 	status.size = m->content.len;
 	if (status.result == SUBMIT_OK)
-		message_record(m);
+		message_record(m, end->hold);
 	(void)ipc_send(client, &submit_status_message, &status, clock_deadline(WAIT));
 	(void)ipc_flush(client, clock_deadline(WAIT));
 }
@@ -163,14 +162,16 @@ message_run(struct message *m, struct ipc *client)
 
 	while (ipc_receive(client, &frame, clock_deadline(WAIT)) == IPC_OK) {
 		struct submit_recipient r;
+		struct submit_end end;
 
 		if (frame.data.n) {
 			buf_append_view(&m->content, frame.data);
 		} else if (ipc_frame_is(&frame, &submit_recipient_message) &&
 		    ipc_frame_decode(client, &frame, &submit_recipient_message, &r)) {
 			message_recipient(m, &r);
-		} else if (ipc_frame_is(&frame, &submit_end_message)) {
-			message_answer(m, client);
+		} else if (ipc_frame_is(&frame, &submit_end_message) &&
+		    ipc_frame_decode(client, &frame, &submit_end_message, &end)) {
+			message_answer(m, &end, client);
 			return true;
 		} else {
 			bool aborted = ipc_frame_is(&frame, &submit_abort_message);

@@ -77,9 +77,8 @@ submit(struct ipc *c, unsigned long number, char **arguments, struct view messag
 	struct submit_begin begin = {
 		.source = SUBMIT_LOCAL,
 		.sender = view_of(arguments[0]),
-		.hold = hold,
 	};
-	struct submit_end end = { 0 };
+	struct submit_end end = { hold };
 	struct submit_status status;
 	bool ok;
 

@@ -64,6 +64,7 @@ fixture_close(void)
 /* What is submitted. Zero means a stranger's message to <to@example.org>. */
 struct deal {
 	struct submit_begin begin;
+	bool hold;
 	const struct submit_recipient *recipients; /* until one without address */
 	struct view content;
 	size_t split; /* bytes of the first frame; 0: one frame; NO_SPLIT: a frame a byte */
@@ -132,6 +133,7 @@ deal_run(const struct deal *d)
 	}
 	message_begin(&m, &begin);
 	deal_feed(&m, d);
+	m.hold = d->hold;
 	message_end(&m, &status);
 	o.result = status.result;
 	snprintf(o.dsn, sizeof(o.dsn), "%.*s", VIEW_ARG(status.dsn));
@@ -139,15 +141,15 @@ deal_run(const struct deal *d)
 	message_done(&m);
 	if (begin.queue_id.p != id)
 		snprintf(id, sizeof(id), "%.*s", VIEW_ARG(begin.queue_id));
-	o.stored = queue_message_open(cleanup.queue, begin.hold ? QUEUE_HOLD : QUEUE_INCOMING,
-		       id, false, &o.message, &why) == QUEUE_OK;
+	o.stored = queue_message_open(cleanup.queue, d->hold ? QUEUE_HOLD : QUEUE_INCOMING, id,
+		       false, &o.message, &why) == QUEUE_OK;
 	assert_int_equal(o.stored, o.result == SUBMIT_OK);
 	if (o.stored) {
 		o.header =
 		    file_part(o.message.fd, o.message.header_offset, o.message.header_length);
 		o.body = file_part(o.message.fd, o.message.body_offset, o.message.body_length);
 		assert_int_equal(status.size, o.message.size);
-		queue_remove(cleanup.queue, id, begin.hold ? QUEUE_HOLD : QUEUE_INCOMING, &why);
+		queue_remove(cleanup.queue, id, d->hold ? QUEUE_HOLD : QUEUE_INCOMING, &why);
 	}
 	return o;
 }

@@ -156,7 +156,7 @@ envelope_facts_are_kept(void **state)
 	assert_false(o.message.flags & (QUEUE_FLAG_LOCAL | QUEUE_FLAG_BOUNCE));
 	outcome_done(&o);
 	d.begin.source = SUBMIT_NOTICE;
-	d.begin.hold = true;
+	d.hold = true;
 	o = deal_run(&d); /* which looks into hold */
 	assert_true(o.message.flags & QUEUE_FLAG_BOUNCE);
 	outcome_done(&o);

@@ -95,7 +95,6 @@ test_facts_are_ours(void **state)
 		.server_name = VIEW("server"),
 		.full_name = VIEW(" Evil\r\nBcc: x\x7f"),
 		.uid = 0,
-		.hold = true,
 		.extract_recipients = true,
 		.keep_missing_headers = true,
 		.envelope_id = VIEW("id"),
@@ -115,7 +114,6 @@ test_facts_are_ours(void **state)
 	assert_int_equal(out.client_name.n + out.client_address.n + out.client_port.n +
 		out.helo_name.n + out.protocol_name.n + out.server_name.n,
 	    0);
-	assert_false(out.hold);
 	assert_true(view_eq(out.full_name, VIEW("Evil  Bcc: x")));
 	assert_true(
 	    out.extract_recipients && out.keep_missing_headers && out.smtputf8 && out.is_8bit);
