@@ -68,13 +68,13 @@ static void
 serve(void *argument)
 {
 	int fd = service_listener_fd(0);
+	struct task_fd *waits = task_fd_new(fd);
 
 	(void)argument;
-	while (!service_is_finishing()) {
-		if (task_wait_fd(fd, TASK_READ, clock_deadline(SECOND)) == TASK_CANCELLED)
-			return;
+	while (!service_is_finishing() &&
+	    task_fd_wait(waits, TASK_READ, clock_deadline(SECOND)) != TASK_CANCELLED)
 		take(fd);
-	}
+	task_fd_free(&waits);
 }
 
 static void

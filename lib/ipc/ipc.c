@@ -27,6 +27,7 @@ ipc_new(int fd)
 
 	assert(fd >= 0);
 	c->fd = fd;
+	c->waits = task_fd_new(fd);
 	c->why = "";
 	buf_init(&c->out, OUT_MAX);
 	(void)fd_set_nonblocking(fd);
@@ -59,6 +60,7 @@ ipc_free(struct ipc **c)
 		ipc_close_fds((*c)->batches[i].fds, &(*c)->batches[i].count);
 	buf_done(&(*c)->out);
 	mem_free((*c)->in);
+	task_fd_free(&(*c)->waits);
 	file_close(&(*c)->fd);
 	mem_free(*c);
 	*c = NULL;
@@ -118,7 +120,7 @@ ipc_check(struct ipc *c, nanoseconds deadline)
 enum ipc_result
 ipc_wait(struct ipc *c, enum task_wait what, nanoseconds deadline)
 {
-	return result_of(c, task_wait_fd(c->fd, what, deadline));
+	return result_of(c, task_fd_wait(c->waits, what, deadline));
 }
 
 bool

@@ -33,6 +33,7 @@ struct ipc_batch {
 
 struct ipc {
 	int fd;
+	struct task_fd *waits;
 	const char *why;
 	bool broken;  /* half a frame went out */
 	bool writing; /* a writer is in the middle of it, perhaps waiting */

@@ -7,10 +7,9 @@
  * While tasks are ready the question to libevent does not wait, and it is asked after at most
  * BATCH switches, so neither tasks that yield to each other nor a busy socket starve the rest.
  *
- * The base uses epoll's change list: registrations are compared with what the kernel knows just
- * before the next wait, so a task that waits for the same descriptor again costs at most one
- * epoll_ctl. The price: when a descriptor is closed between, the kernel keeps what it knew as
- * long as another process holds the same socket. task_flush_events settles it for such cases.
+ * The base does without epoll's change list, which would tell the kernel of an ended
+ * registration only at the next turn: too late for a descriptor that was closed meanwhile and
+ * that another process keeps open.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -118,9 +117,8 @@ task_init(void)
 	assert(task_loop.base == NULL);
 	if (config == NULL)
 		log_fatal("cannot configure the event loop");
-	(void)event_config_set_flag(config,
-	    EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST | EVENT_BASE_FLAG_NOLOCK |
-		EVENT_BASE_FLAG_IGNORE_ENV);
+	(void)event_config_set_flag(
+	    config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
 	task_loop.base = event_base_new_with_config(config);
 	event_config_free(config);
 	if (task_loop.base == NULL)
@@ -128,6 +126,7 @@ task_init(void)
 	list_init(&task_loop.ready);
 	list_init(&task_loop.tasks);
 	list_init(&task_loop.fired);
+	list_init(&task_loop.registered);
 	task_loop.tick_at = DEADLINE_NEVER;
 	task_loop.sweep.fire = sweep;
 	task_loop.sweep_next = &task_loop.tasks;
@@ -149,6 +148,7 @@ task_done(void)
 	assert(task_loop.base != NULL && !task_loop.running && task_loop.count == 0);
 	loop_offload_done();
 	loop_signal_done();
+	loop_fd_done();
 	loop_timer_set(&task_loop.sweep, DEADLINE_NEVER);
 	(void)event_del(&task_loop.tick);
 	event_base_free(task_loop.base);
@@ -163,15 +163,9 @@ task_forget(void)
 
 	loop_offload_forget();
 	loop_signal_done();
+	loop_fd_forget();
 	loop_clear();
 	task_loop.forgotten = base;
-}
-
-void
-task_flush_events(void)
-{
-	if (task_loop.base != NULL)
-		(void)event_base_loop(task_loop.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
 /* Runs ready tasks; those that become ready meanwhile have their turn after the others. */

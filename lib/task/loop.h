@@ -58,7 +58,8 @@ struct loop {
 	struct heap timers;
 	struct event tick; /* libevent's timer for the first of ours */
 	nanoseconds tick_at;
-	struct list fired; /* watches whose handler is to run */
+	struct list fired;      /* watches whose handler is to run */
+	struct list registered; /* every task_fd that libevent knows */
 	bool running;
 	bool stopping;
 	bool in_handler;
@@ -93,6 +94,8 @@ void loop_timer_set(struct loop_timer *timer, nanoseconds at); /* DEADLINE_NEVER
 
 /* Parts with a life of their own between task_init and task_done. */
 void loop_watch_run(void); /* the handlers of watches that fired */
+void loop_fd_done(void);
+void loop_fd_forget(void);
 void loop_signal_done(void);
 void loop_offload_done(void);
 void loop_offload_forget(void);

@@ -95,6 +95,7 @@ stream_new(int fd)
 
 	assert(fd >= 0);
 	s->fd = fd;
+	s->waits = task_fd_new(fd);
 	s->layer = &stream_plain_layer;
 	(void)fd_set_nonblocking(fd);
 	return s;
@@ -109,6 +110,7 @@ stream_free(struct stream **s)
 		(*s)->layer->close(*s);
 	stream_side_release(&(*s)->in);
 	stream_side_release(&(*s)->out);
+	task_fd_free(&(*s)->waits);
 	file_close(&(*s)->fd);
 	mem_free(*s);
 	*s = NULL;
@@ -153,7 +155,7 @@ stream_wait(struct stream *s, enum task_wait what, nanoseconds deadline)
 	if (s->wants != 0)
 		what = (enum task_wait)s->wants;
 	s->wants = 0;
-	return stream_result_of(task_wait_fd(s->fd, what, deadline));
+	return stream_result_of(task_fd_wait(s->waits, what, deadline));
 }
 
 void *

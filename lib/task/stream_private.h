@@ -16,6 +16,7 @@ struct stream_side {
 
 struct stream {
 	int fd;
+	struct task_fd *waits;
 	int error;
 	const struct stream_layer *layer;
 	void *layer_data;

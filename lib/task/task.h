@@ -28,9 +28,9 @@ struct task;
 /*
  * The loop. task_init comes first (after any fork); task_done ends what task_init began.
  *
- * Outside any task (in a command, or before task_run) task_wait_fd, task_sleep and what is made
- * of them, streams and lib/ipc included, block the thread, with or without task_init; the other
- * waits are for tasks only. A handler must not wait at all.
+ * Outside any task (in a command, or before task_run) task_wait_fd, task_fd_wait, task_sleep
+ * and what is made of them, streams and lib/ipc included, block the thread, with or without
+ * task_init; the other waits are for tasks only. A handler must not wait at all.
  */
 void task_init(void);
 void task_done(void);
@@ -41,13 +41,6 @@ void task_done(void);
  * outside any task from here on, though it may be on a task's stack, and ends by _exit.
  */
 void task_forget(void);
-
-/*
- * Tells the kernel now which descriptors are no longer waited for. Needed only before closing
- * one that another process keeps open (a listening socket, something inherited) and that a task
- * has waited for; task_watch_free does it itself.
- */
-void task_flush_events(void);
 
 /*
  * Runs until task_stop was called or no task and no handler is left. Called from main, outside
@@ -96,6 +89,16 @@ void task_yield(void);                                   /* to the end of the re
  */
 enum task_wait { TASK_READ = 1, TASK_WRITE = 2 };
 enum task_result task_wait_fd(int fd, enum task_wait what, nanoseconds deadline);
+
+/*
+ * The same for a descriptor that is waited for many times: it stays registered for input from
+ * one wait to the next. One task at a time waits for input, any others for room. It is freed
+ * before the descriptor is closed; it may outlive the loop and serve in another.
+ */
+struct task_fd;
+struct task_fd *task_fd_new(int fd);
+enum task_result task_fd_wait(struct task_fd *f, enum task_wait what, nanoseconds deadline);
+void task_fd_free(struct task_fd **f); /* nobody waits for input */
 
 /* A condition: tasks wait, a signal wakes the longest waiting one, a broadcast all. */
 struct task_cond {

@@ -88,10 +88,8 @@ task_watch_free(struct task_watch **w)
 {
 	if (*w == NULL)
 		return;
-	if ((*w)->enabled) {
+	if (task_loop.base != NULL) /* a forked child's is memory only */
 		task_watch_enable(*w, false);
-		task_flush_events(); /* it may be a listening socket that others keep */
-	}
 	mem_free(*w);
 	*w = NULL;
 }

@@ -479,7 +479,7 @@ many_waits_on_one_descriptor(void **state)
 	file_close(&fds[1]);
 }
 
-/* The same number, another socket, within one turn of the loop and the change list. */
+/* The same number, another socket, within one turn of the loop. */
 static void
 reuses_numbers(void *argument)
 {
