@@ -20,7 +20,8 @@
 #include "service/service_private.h"
 #include "task/task.h"
 
-#define ACCEPT_BATCH          16 /* connections taken per turn of the loop */
+#define ACCEPT_BATCH          16 /* connections taken per turn of the loop, at most */
+#define SESSIONS_A_CONNECTION 8  /* so many sessions make a turn worth one more */
 #define PAUSE                 SECOND
 #define COMPLAIN_EVERY        (60 * SECOND)
 #define DESCRIPTORS_RESERVED  64 /* for everything that is not a session */
@@ -273,12 +274,24 @@ take_connection(struct listener *l)
 	}
 }
 
+/*
+ * Connections to take in this turn of the loop. The call that finds none left is for nothing:
+ * with few sessions the next turn comes soon enough, with many at work it comes late.
+ */
+static size_t
+batch_size(void)
+{
+	size_t n = 1 + accepting.session_count / SESSIONS_A_CONNECTION;
+
+	return n < ACCEPT_BATCH ? n : ACCEPT_BATCH;
+}
+
 static void
 on_readable(void *context)
 {
 	struct listener *l = context;
 
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
+	for (size_t left = batch_size(); left > 0; left--) {
 		if (accepting.stopped || accepting.paused)
 			return;
 		if (accepting.session_count >= accepting.limit) {
