@@ -30,6 +30,7 @@
 struct listener {
 	int fd;
 	int index;
+	sa_family_t family;
 	struct task_watch *watch;
 };
 
@@ -213,18 +214,13 @@ session_start(struct listener *l, int fd, const struct sockaddr_storage *peer, s
 {
 	struct session *s = NEW(struct session);
 	struct service_connection *c = &s->connection;
-	int one = 1;
 
 	c->fd = fd;
 	c->listener = l->index;
 	c->peer = *peer;
 	c->peer_length = length;
-	c->local_length = sizeof(c->local);
-	(void)getsockname(fd, (struct sockaddr *)&c->local, &c->local_length);
 	if (c->peer_length <= offsetof(struct sockaddr, sa_data))
-		c->peer.ss_family = c->local.ss_family;
-	if (c->peer.ss_family != AF_UNIX)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		c->peer.ss_family = l->family;
 	if (!peer_allowed(c) || !user_enter(c, &s->user)) {
 		close(fd);
 		mem_free(s);
@@ -317,6 +313,26 @@ limit_by_descriptors(void)
 	return (limit.rlim_cur - DESCRIPTORS_RESERVED) / DESCRIPTORS_A_SESSION;
 }
 
+static void
+listener_prepare(struct listener *l, int index)
+{
+	struct sockaddr_storage local = { 0 };
+	socklen_t length = sizeof(local);
+	int one = 1;
+
+	l->fd = SERVICE_LISTEN_FD_FIRST + index;
+	l->index = index;
+	fd_set_cloexec(l->fd, true);
+	fd_set_nonblocking(l->fd);
+	(void)getsockname(l->fd, (struct sockaddr *)&local, &length);
+	l->family = local.ss_family;
+	/* On Linux connections have it from the socket they came through. */
+	if (l->family != AF_UNIX)
+		(void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (service_process.service->session)
+		l->watch = task_watch_new(l->fd, TASK_READ, on_readable, l);
+}
+
 void
 accept_start(void)
 {
@@ -329,16 +345,8 @@ accept_start(void)
 		accepting.limit = service_process.session_limit;
 	accepting.pause_timer = task_timer_new(resume_accepting, NULL);
 	accepting.listeners = mem_zero(count, sizeof(*accepting.listeners));
-	for (size_t i = 0; i < count; i++) {
-		struct listener *l = &accepting.listeners[i];
-
-		l->fd = SERVICE_LISTEN_FD_FIRST + (int)i;
-		l->index = (int)i;
-		fd_set_cloexec(l->fd, true);
-		fd_set_nonblocking(l->fd);
-		if (service_process.service->session)
-			l->watch = task_watch_new(l->fd, TASK_READ, on_readable, l);
-	}
+	for (size_t i = 0; i < count; i++)
+		listener_prepare(&accepting.listeners[i], (int)i);
 	watch_listeners();
 }
 

@@ -33,14 +33,12 @@
 #define SERVICE_CONTROL_FD      3
 #define SERVICE_LISTEN_FD_FIRST 4
 
-/* One accepted connection. The handler's task owns fd and closes it. */
+/* One accepted connection. The handler's task owns fd, which is non-blocking, and closes it. */
 struct service_connection {
 	int fd;
 	int listener;                 /* index of the listening socket */
 	struct sockaddr_storage peer; /* family AF_UNIX for local ones */
 	socklen_t peer_length;
-	struct sockaddr_storage local;
-	socklen_t local_length;
 };
 
 /* Who may call a service on its UNIX sockets, judged by SO_PEERCRED at accept. */

@@ -57,8 +57,7 @@ session_run(void *argument)
 int
 standalone_run(const struct service *s)
 {
-	struct service_connection c = { .local_length = sizeof(sa_family_t),
-		.peer_length = sizeof(sa_family_t) };
+	struct service_connection c = { .peer_length = sizeof(sa_family_t) };
 	struct carrier in, out;
 	pthread_t in_thread, out_thread;
 	int pair[2];
@@ -73,7 +72,7 @@ standalone_run(const struct service *s)
 		log_fatal("cannot start threads");
 	pthread_detach(in_thread);
 	c.fd = pair[1];
-	c.local.ss_family = c.peer.ss_family = AF_UNIX;
+	c.peer.ss_family = AF_UNIX;
 	fd_set_nonblocking(c.fd);
 	if (s->start)
 		s->start();
