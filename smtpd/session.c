@@ -33,7 +33,7 @@ session_new(const struct service_connection *c)
 {
 	struct session *s = NEW(struct session);
 
-	s->stream = stream_new(c->fd);
+	s->stream = stream_new_nonblocking(c->fd);
 	s->where = "CONNECT";
 	s->is_local = service_is_stand_alone();
 	s->state = server.v->smtpd_helo_required ? STATE_START : STATE_GREETED;

@@ -89,7 +89,7 @@ plain_write(struct stream *s, const void *p, size_t n)
 const struct stream_layer stream_plain_layer = { plain_read, plain_write, NULL };
 
 struct stream *
-stream_new(int fd)
+stream_new_nonblocking(int fd)
 {
 	struct stream *s = NEW(struct stream);
 
@@ -97,8 +97,15 @@ stream_new(int fd)
 	s->fd = fd;
 	s->waits = task_fd_new(fd);
 	s->layer = &stream_plain_layer;
-	(void)fd_set_nonblocking(fd);
+	s->drained = true; /* who has just connected has rarely sent anything */
 	return s;
+}
+
+struct stream *
+stream_new(int fd)
+{
+	(void)fd_set_nonblocking(fd);
+	return stream_new_nonblocking(fd);
 }
 
 void

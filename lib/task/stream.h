@@ -52,7 +52,8 @@ void stream_layer_wants(struct stream *s, enum task_wait what);
  * is ignored by the process if it may be a pipe.
  */
 struct stream *stream_new(int fd);
-void stream_free(struct stream **s); /* closes; unsent output is dropped */
+struct stream *stream_new_nonblocking(int fd); /* the same for one that is so already */
+void stream_free(struct stream **s);           /* closes; unsent output is dropped */
 int stream_fd(const struct stream *s);
 int stream_errno(const struct stream *s);
 

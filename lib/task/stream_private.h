@@ -25,7 +25,7 @@ struct stream {
 	size_t last_start; /* what the last read returned, in in.data */
 	size_t last_end;
 	unsigned char busy_reads; /* since the last wait */
-	bool drained;             /* the last read took all that the kernel had */
+	bool drained; /* the last read took all that the kernel had, or there was none */
 	bool not_socket;
 	bool at_eof;
 	unsigned char wants; /* of stream_layer_wants, 0 none */
