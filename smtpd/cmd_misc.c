@@ -93,6 +93,7 @@ cmd_quit(struct session *s, struct view argument)
 {
 	(void)argument;
 	reply(s, "221 2.0.0 Bye");
+	s->has_quit = true;
 	s->closing = true;
 	return DONE;
 }

@@ -203,7 +203,7 @@ session_greet(struct session *s)
 
 /*
  * Says goodbye so that the last reply arrives: with input unread, a close would make the kernel
- * send a reset that overtakes it.
+ * send a reset that overtakes it. A client that has said QUIT sends no more.
  */
 static void
 session_linger(struct session *s)
@@ -213,7 +213,8 @@ session_linger(struct session *s)
 	size_t total = 0;
 
 	if (s->broken || stream_flush(s->stream, clock_deadline(FAREWELL_TIME)) != STREAM_OK ||
-	    s->is_local || shutdown(stream_fd(s->stream), SHUT_WR) < 0)
+	    s->is_local || (s->has_quit && stream_buffered(s->stream) == 0) ||
+	    shutdown(stream_fd(s->stream), SHUT_WR) < 0)
 		return;
 	while (total < LINGER_BYTES &&
 	    stream_read_some(s->stream, STREAM_INPUT_SIZE, &bytes, deadline) == STREAM_OK)

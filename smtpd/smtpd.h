@@ -166,7 +166,8 @@ struct session {
 	bool is_esmtp;
 	bool is_local; /* stand-alone: sendmail -bs */
 	bool closing;  /* no further command is read */
-	bool broken;   /* the stream has failed: nothing more can be said */
+	bool has_quit;
+	bool broken; /* the stream has failed: nothing more can be said */
 	bool in_content;
 	bool pipelining_logged;
 	bool bare_newline_seen;

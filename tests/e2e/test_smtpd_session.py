@@ -453,6 +453,14 @@ def test_stand_alone_session_submits_through_pickup():
         instance.wait_log(rf"cleanup\[\d+\]: {found[1].decode()}: message-id=")
 
 
+def test_what_follows_quit_does_not_cost_the_reply(smtpd):
+    with smtpd.wire() as wire:
+        wire.ehlo()
+        wire.send(b"QUIT\r\n" + b"x" * 100000)
+        assert wire.reply().code == 221
+        assert wire.is_closed()
+
+
 def test_tcp_reset_is_no_crash(smtpd):
     for before in (b"", b"EHLO c\r\n", b"EHLO c\r\nMAIL FROM:<>\r\n"):
         wire = Wire(smtpd.instance.port(), greeting=False)
