@@ -4,7 +4,6 @@
  * what comes from outside.
  */
 #include <stdio.h>
-#include <sys/ioctl.h>
 
 #include "base/log.h"
 #include "mail/address.h"
@@ -99,12 +98,7 @@ pipelined_log(struct session *s)
 bool
 session_check_pipelining(struct session *s)
 {
-	int pending = 0;
-
-	if (s->is_local)
-		return false;
-	if (stream_buffered(s->stream) == 0 &&
-	    (ioctl(stream_fd(s->stream), FIONREAD, &pending) < 0 || pending <= 0))
+	if (s->is_local || !stream_has_input(s->stream))
 		return false;
 	if (!s->pipelining_logged)
 		pipelined_log(s);

@@ -127,6 +127,7 @@ task_init(void)
 	list_init(&task_loop.tasks);
 	list_init(&task_loop.fired);
 	list_init(&task_loop.registered);
+	task_loop.turn = 1;
 	task_loop.tick_at = DEADLINE_NEVER;
 	task_loop.sweep.fire = sweep;
 	task_loop.sweep_next = &task_loop.tasks;
@@ -233,6 +234,7 @@ ask_for_events(void)
 {
 	bool wait = list_is_empty(&task_loop.ready) && list_is_empty(&task_loop.fired);
 
+	task_loop.turn++;
 	if (wait)
 		arm_tick();
 	(void)event_base_loop(task_loop.base, EVLOOP_ONCE | (wait ? 0 : EVLOOP_NONBLOCK));

@@ -54,6 +54,7 @@ struct loop {
 	struct list ready;
 	struct list tasks;
 	size_t count;
+	unsigned long turn;
 	size_t sources; /* what can still wake something: descriptors, signals, threads */
 	struct heap timers;
 	struct event tick; /* libevent's timer for the first of ours */

@@ -86,6 +86,9 @@ void stream_unread(struct stream *s, size_t n);
 /* Bytes that can be read without waiting for the peer. */
 size_t stream_buffered(const struct stream *s);
 
+/* Are there any, or more in the kernel? As of the last read or wait, whichever came later. */
+bool stream_has_input(const struct stream *s);
+
 /* Waits until there is input (STREAM_OK), the peer closed, or the deadline. Flushes first. */
 enum stream_result stream_wait_input(struct stream *s, nanoseconds deadline);
 

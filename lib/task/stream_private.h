@@ -25,6 +25,7 @@ struct stream {
 	size_t last_start; /* what the last read returned, in in.data */
 	size_t last_end;
 	unsigned char busy_reads; /* since the last wait */
+	unsigned long read_turn;  /* of the loop, at the last read */
 	bool drained; /* the last read took all that the kernel had, or there was none */
 	bool not_socket;
 	bool at_eof;

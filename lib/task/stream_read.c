@@ -12,7 +12,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
+#include "task/loop.h"
 #include "task/stream_private.h"
 
 #define BUSY_MAX 8
@@ -27,6 +29,19 @@ size_t
 stream_buffered(const struct stream *s)
 {
 	return buffered(s);
+}
+
+/* Within one turn of the loop a read that took everything has answered the question. */
+bool
+stream_has_input(const struct stream *s)
+{
+	bool is_answered =
+	    s->drained && task_loop.current != NULL && s->read_turn == task_loop.turn;
+	int pending = 0;
+
+	if (buffered(s) > 0 || is_answered)
+		return buffered(s) > 0;
+	return ioctl(s->fd, FIONREAD, &pending) == 0 && pending > 0;
 }
 
 /* Room at the end of the input buffer. */
@@ -77,6 +92,7 @@ read_once(struct stream *s, char *p, size_t n, size_t *got)
 		*got = (size_t)rc;
 		s->bytes_in += (size_t)rc;
 		s->drained = (size_t)rc < n && s->layer == &stream_plain_layer;
+		s->read_turn = task_loop.turn;
 		s->busy_reads++;
 		return STREAM_OK;
 	}

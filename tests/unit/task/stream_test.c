@@ -587,6 +587,49 @@ pipes_work(void **state)
 	uses_a_pipe(NULL); /* and outside a task */
 }
 
+/* Before anything was read, between reads, and after one that took everything. */
+static void
+asks_for_input(void *argument)
+{
+	(void)argument;
+	assert_false(stream_has_input(s));
+	peer_sends(VIEW("a\nb\n"));
+	assert_true(stream_has_input(s));
+	expect_line("a", false);
+	assert_true(stream_has_input(s));
+	expect_line("b", false);
+	assert_false(stream_has_input(s));
+	peer_sends(VIEW("c\n"));
+	assert_int_equal(task_sleep(MILLISECOND), TASK_OK);
+	assert_true(stream_has_input(s));
+	assert_int_equal(stream_wait_input(s, soon()), STREAM_OK);
+	assert_true(stream_has_input(s));
+	expect_line("c", false);
+	file_close(&peer);
+	assert_int_equal(task_sleep(MILLISECOND), TASK_OK);
+	assert_false(stream_has_input(s));
+	done++;
+}
+
+static void
+input_is_seen_without_a_read(void **state)
+{
+	(void)state;
+	run(asks_for_input, NULL);
+}
+
+static void
+input_is_seen_outside_a_task(void **state)
+{
+	(void)state;
+	peer_sends(VIEW("a\n"));
+	assert_true(stream_has_input(s));
+	expect_line("a", false);
+	assert_false(stream_has_input(s));
+	peer_sends(VIEW("b\n"));
+	assert_true(stream_has_input(s));
+}
+
 int
 main(void)
 {
@@ -603,6 +646,8 @@ main(void)
 		TEST(an_idle_stream_has_no_buffers),
 		TEST(the_layer_can_be_replaced),
 		TEST(pipes_work),
+		TEST(input_is_seen_without_a_read),
+		TEST(input_is_seen_outside_a_task),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
