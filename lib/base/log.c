@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@ static struct {
 	int fd;
 	bool also_stderr;
 	int verbose;
+	pid_t pid;
 	char tag[TAG_MAX + 1];
 	char hostname[HOST_MAX + 1];
 } state = { .fd = -1 };
@@ -59,12 +61,27 @@ struct scratch {
 };
 
 static _Thread_local struct scratch scratch;
+static pthread_once_t fork_handler_once = PTHREAD_ONCE_INIT;
+
+static void
+renew_pid(void)
+{
+	state.pid = getpid();
+}
+
+static void
+set_fork_handler(void)
+{
+	pthread_atfork(NULL, NULL, renew_pid);
+}
 
 void
 log_open(const char *tag, enum log_target target, int fd, bool also_stderr)
 {
 	tzset(); /* the zone file is out of reach after chroot */
 	log_set_tag(tag);
+	pthread_once(&fork_handler_once, set_fork_handler);
+	renew_pid();
 	if (!state.hostname[0])
 		gethostname(state.hostname, HOST_MAX);
 	state.fd = fd;
@@ -150,7 +167,7 @@ line_build(struct scratch *s, enum log_target target, enum log_level level, stru
 	if (target == LOG_TO_STDERR)
 		buf_append_str(&line, ": ");
 	else
-		buf_printf(&line, "[%d]: ", (int)getpid());
+		buf_printf(&line, "[%d]: ", (int)state.pid);
 	escape_printable(&line, text, LOG_LINE_MAX - (line.len - start));
 	if (target != LOG_TO_SYSLOG)
 		buf_append_char(&line, '\n');
