@@ -185,17 +185,36 @@ ipc_connect(const char *path, nanoseconds deadline)
 	return NULL;
 }
 
+/* Is there nothing left on our side? */
+static bool
+is_clean(const struct ipc *c)
+{
+	return !c->broken && !c->at_eof && c->in_end == c->in_start && c->batch_count == 0 &&
+	    c->out.len == 0;
+}
+
 bool
 ipc_is_stale(struct ipc *c)
 {
 	char byte;
 
-	if (c->broken || c->at_eof || c->in_end > c->in_start || c->batch_count > 0 ||
-	    c->out.len > 0)
+	if (!is_clean(c))
 		return true;
 	if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
 		return true;
 	return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+}
+
+bool
+ipc_seems_stale(struct ipc *c)
+{
+	if (is_clean(c) && c->drained && task_fd_is_quiet(c->waits))
+		return false;
+	if (ipc_is_stale(c))
+		return true;
+	c->drained = true;
+	task_fd_watch(c->waits);
+	return false;
 }
 
 bool

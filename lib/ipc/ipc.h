@@ -138,6 +138,12 @@ enum ipc_result ipc_expect(
 /* True when the peer has closed or sent something while nothing was expected: do not reuse. */
 bool ipc_is_stale(struct ipc *c);
 
+/*
+ * The same as far as the loop has seen, for those who can begin again on another connection:
+ * what happened since its last turn may be missed, but it seldom costs a system call.
+ */
+bool ipc_seems_stale(struct ipc *c);
+
 /* Input is waiting in the buffer or the socket. */
 bool ipc_has_input(const struct ipc *c);
 

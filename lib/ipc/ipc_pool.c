@@ -94,13 +94,15 @@ ipc_pool_free(struct ipc_pool **p)
 struct ipc *
 ipc_pool_take(struct ipc_pool *p, nanoseconds deadline, bool *reused)
 {
+	bool can_repeat = reused != NULL;
+
 	drop_old(p);
 	if (reused != NULL)
 		*reused = true;
 	while (p->count > 0) {
 		struct ipc *c = remove_idle(p, LIST_ITEM(p->idle.next, struct idle, link));
 
-		if (!ipc_is_stale(c))
+		if (!(can_repeat ? ipc_seems_stale(c) : ipc_is_stale(c)))
 			return c;
 		ipc_free(&c);
 	}
@@ -116,7 +118,7 @@ ipc_pool_give(struct ipc_pool *p, struct ipc **c)
 
 	if (*c == NULL)
 		return;
-	if (p->max_idle == 0 || ipc_is_stale(*c)) {
+	if (p->max_idle == 0 || ipc_seems_stale(*c)) {
 		ipc_free(c);
 		return;
 	}

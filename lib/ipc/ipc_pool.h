@@ -15,7 +15,11 @@ struct ipc_pool;
 struct ipc_pool *ipc_pool_new(const char *path, size_t max_idle, nanoseconds max_idle_time);
 void ipc_pool_free(struct ipc_pool **p);
 
-/* NULL: errno; *reused (may be NULL) says whether it served before. */
+/*
+ * NULL: errno; *reused says whether it served before. A reused one may have died since the last
+ * turn of the loop; a caller that gives NULL for reused, and so cannot ask again, gets none
+ * such.
+ */
 struct ipc *ipc_pool_take(struct ipc_pool *p, nanoseconds deadline, bool *reused);
 void ipc_pool_give(struct ipc_pool *p, struct ipc **c); /* in a clean state */
 

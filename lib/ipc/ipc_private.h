@@ -37,7 +37,7 @@ struct ipc {
 	const char *why;
 	bool broken;  /* half a frame went out */
 	bool writing; /* a writer is in the middle of it, perhaps waiting */
-	bool drained; /* the last read took all there was */
+	bool drained; /* the last read took all there was, or would have found nothing */
 	bool at_eof;
 	bool takes_fds;
 	unsigned char busy; /* receives since the others had a turn */

@@ -3,7 +3,7 @@
  * A descriptor that is waited for again and again. It is registered for input at the first wait
  * and stays so: level-triggered, so that no wait depends on what a read before it has left.
  * When input comes that nobody waits for, the registration ends, or each turn of the loop would
- * meet it again; the next wait renews it.
+ * meet it again; the next wait renews it. While it stands, nothing has come unseen.
  *
  * Waits for room are rare and have a registration of their own, beside this one.
  */
@@ -89,6 +89,19 @@ task_fd_wait(struct task_fd *f, enum task_wait what, nanoseconds deadline)
 	task_loop.sources--;
 	f->reader = NULL;
 	return result;
+}
+
+void
+task_fd_watch(struct task_fd *f)
+{
+	if (task_loop.current != NULL)
+		(void)ensure_registration(f);
+}
+
+bool
+task_fd_is_quiet(const struct task_fd *f)
+{
+	return is_registered(f) && task_loop.running;
 }
 
 void

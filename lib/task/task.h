@@ -100,6 +100,13 @@ struct task_fd *task_fd_new(int fd);
 enum task_result task_fd_wait(struct task_fd *f, enum task_wait what, nanoseconds deadline);
 void task_fd_free(struct task_fd **f); /* nobody waits for input */
 
+/*
+ * Between waits: watch registers it, in a task; while it is so and the loop has met no input
+ * that nobody waited for, it is quiet.
+ */
+void task_fd_watch(struct task_fd *f);
+bool task_fd_is_quiet(const struct task_fd *f);
+
 /* A condition: tasks wait, a signal wakes the longest waiting one, a broadcast all. */
 struct task_cond {
 	struct list waiters;

@@ -105,10 +105,12 @@ reuses(void *argument)
 	c[0] = ipc_pool_take(p, soon(), &reused);
 	assert_true(reused);
 	assert_int_equal(send(peer[2], "x", 1, 0), 1);
+	assert_int_equal(task_sleep(MILLISECOND), TASK_OK); /* the loop sees it */
 	ipc_pool_give(p, &c[0]);
 	assert_int_equal(recv(peer[2], &byte, 1, MSG_DONTWAIT), -1);
 	assert_int_equal(errno, ECONNRESET); /* closed, and the byte was never read */
 	file_close(&peer[1]);
+	assert_int_equal(task_sleep(MILLISECOND), TASK_OK);
 	c[0] = ipc_pool_take(p, soon(), &reused);
 	assert_non_null(c[0]);
 	assert_false(reused);
@@ -124,6 +126,37 @@ connections_are_reused(void **state)
 {
 	(void)state;
 	run(reuses);
+}
+
+/* Who cannot ask again gets no dead connection, though the loop has not seen its end yet. */
+static void
+takes_one_that_just_died(void *argument)
+{
+	struct ipc_pool *p = ipc_pool_new(path, 2, 60 * SECOND);
+	struct ipc *c = ipc_pool_take(p, soon(), NULL);
+	int peer = accepted();
+	bool reused;
+
+	(void)argument;
+	ipc_pool_give(p, &c);
+	c = ipc_pool_take(p, soon(), &reused);
+	assert_true(reused);
+	ipc_pool_give(p, &c);
+	file_close(&peer);
+	c = ipc_pool_take(p, soon(), NULL);
+	assert_non_null(c);
+	peer = accepted();
+	ipc_free(&c);
+	file_close(&peer);
+	ipc_pool_free(&p);
+	finished = true;
+}
+
+static void
+a_dead_connection_is_replaced(void **state)
+{
+	(void)state;
+	run(takes_one_that_just_died);
 }
 
 static void
@@ -200,6 +233,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(connections_are_reused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_dead_connection_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(idle_connections_grow_old, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_backlog_is_waited_for, setup, teardown),
 		cmocka_unit_test(nobody_listens),

@@ -188,6 +188,36 @@ input_that_nobody_waits_for(void **state)
 }
 
 static void
+is_watched(void *argument)
+{
+	(void)argument;
+	assert_false(task_fd_is_quiet(end.waits));
+	task_fd_watch(end.waits);
+	assert_true(is_known(end.fd));
+	assert_int_equal(task_sleep(MILLISECOND), TASK_OK);
+	assert_true(task_fd_is_quiet(end.waits));
+	put(end.peer);
+	assert_int_equal(task_sleep(MILLISECOND), TASK_OK);
+	assert_false(task_fd_is_quiet(end.waits));
+	take(end.fd);
+	assert_int_equal(
+	    task_fd_wait(end.waits, TASK_READ, clock_deadline(MILLISECOND)), TASK_TIMEOUT);
+	assert_true(task_fd_is_quiet(end.waits));
+	file_close(&end.peer);
+	assert_int_equal(task_sleep(MILLISECOND), TASK_OK);
+	assert_false(task_fd_is_quiet(end.waits));
+}
+
+static void
+watched_between_waits(void **state)
+{
+	(void)state;
+	task_fd_watch(end.waits); /* no loop runs: nobody would see anything */
+	assert_false(task_fd_is_quiet(end.waits));
+	run(is_watched);
+}
+
+static void
 waits_to_read(void *argument)
 {
 	(void)argument;
@@ -451,6 +481,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(stays_registered_between_waits),
 		TEST(input_that_nobody_waits_for),
+		TEST(watched_between_waits),
 		TEST(one_reads_and_one_writes),
 		TEST(closed_and_reused_descriptors),
 		TEST(cancelled_waits),
