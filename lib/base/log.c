@@ -29,16 +29,16 @@
 #define RAW_MAX (LOG_LINE_MAX + 8)
 
 struct severity {
-	int priority; /* RFC 3164: facility mail (2) * 8 + severity */
+	const char *priority; /* RFC 3164: facility mail (2) * 8 + severity */
 	const char *prefix;
 };
 
 static const struct severity severities[] = {
-	[LOG_DEBUG_] = { 22, "" },
-	[LOG_INFO_] = { 22, "" },
-	[LOG_WARN_] = { 20, "warning: " },
-	[LOG_ERROR_] = { 19, "error: " },
-	[LOG_FATAL_] = { 18, "fatal: " },
+	[LOG_DEBUG_] = { "<22>", "" },
+	[LOG_INFO_] = { "<22>", "" },
+	[LOG_WARN_] = { "<20>", "warning: " },
+	[LOG_ERROR_] = { "<19>", "error: " },
+	[LOG_FATAL_] = { "<18>", "fatal: " },
 };
 
 static struct {
@@ -46,7 +46,7 @@ static struct {
 	int fd;
 	bool also_stderr;
 	int verbose;
-	pid_t pid;
+	char pid[16]; /* "[123]: " */
 	char tag[TAG_MAX + 1];
 	char hostname[HOST_MAX + 1];
 } state = { .fd = -1 };
@@ -66,7 +66,7 @@ static pthread_once_t fork_handler_once = PTHREAD_ONCE_INIT;
 static void
 renew_pid(void)
 {
-	state.pid = getpid();
+	snprintf(state.pid, sizeof(state.pid), "[%d]: ", (int)getpid());
 }
 
 static void
@@ -154,10 +154,13 @@ line_build(struct scratch *s, enum log_target target, enum log_level level, stru
 	struct view host = view_of(state.hostname);
 	size_t start;
 
-	if (target == LOG_TO_SYSLOG) {
-		buf_printf(&line, "<%d>%s ", severities[level].priority, time_text(s));
-	} else if (target == LOG_TO_FD) {
-		buf_printf(&line, "%s ", time_text(s));
+	if (target == LOG_TO_SYSLOG)
+		buf_append_str(&line, severities[level].priority);
+	if (target != LOG_TO_STDERR) {
+		buf_append_str(&line, time_text(s));
+		buf_append_char(&line, ' ');
+	}
+	if (target == LOG_TO_FD) {
 		escape_printable(&line, view_sub(host, 0, view_find(host, '.')), HOST_MAX);
 		buf_append_char(&line, ' ');
 	}
@@ -167,7 +170,7 @@ line_build(struct scratch *s, enum log_target target, enum log_level level, stru
 	if (target == LOG_TO_STDERR)
 		buf_append_str(&line, ": ");
 	else
-		buf_printf(&line, "[%d]: ", (int)state.pid);
+		buf_append_str(&line, state.pid);
 	escape_printable(&line, text, LOG_LINE_MAX - (line.len - start));
 	if (target != LOG_TO_SYSLOG)
 		buf_append_char(&line, '\n');
