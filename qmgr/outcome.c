@@ -166,11 +166,12 @@ message_progress(struct message *m)
 {
 	if (m->filling || m->step != MESSAGE_DELIVERING || !list_is_empty(&m->entries))
 		return;
-	list_remove(&m->journal_link);
+	/* The next portion may take long: what is known by now is noted meanwhile. */
 	if (m->next_index < m->file.recipient_count && !m->wish && !qmgr.finishing) {
 		intake_refill(m);
 		return;
 	}
+	list_remove(&m->journal_link);
 	if (m->next_index < m->file.recipient_count)
 		m->untried = true;
 	m->step = MESSAGE_SETTLING;

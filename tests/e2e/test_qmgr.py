@@ -439,6 +439,19 @@ def test_commands_while_active(queue):
     assert sorted(line[1] for line in q.lines("sent")) == sorted([ids[0], ids[1], ids[3]])
 
 
+def test_outcomes_are_noted_while_the_next_portion_runs(queue):
+    q = queue("slow@ hang\n", qmgr_message_recipient_limit="20")
+    fast = [f"u{i}@one.example" for i in range(20)]
+    q.inject(*fast, "slow@two.example")
+    q.wait("sent", 20)
+    time.sleep(0.5)  # the moment until an outcome is in the journal
+    q.kill_qmgr()
+    q.rules("")
+    q.wait_empty()
+    assert collections.Counter(line[2] for line in q.lines("sent")) == \
+        collections.Counter(fast + ["slow@two.example"])
+
+
 def test_reload_loses_nothing(queue):
     q = queue("* wait 20\n")
     ids = []
