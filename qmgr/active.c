@@ -53,6 +53,7 @@ message_new(const char *id, enum queue_place place)
 void
 message_wishes_end(struct message *m, bool succeeded)
 {
+	enum message_wish wish = m->wish;
 	struct list *link;
 
 	m->wish = WISH_NOTHING;
@@ -60,7 +61,7 @@ message_wishes_end(struct message *m, bool succeeded)
 		struct wish_waiter *w = LIST_ITEM(link, struct wish_waiter, link);
 
 		w->is_done = true;
-		w->succeeded = succeeded;
+		w->succeeded = succeeded && w->wish == wish;
 		task_cond_signal(&w->done);
 	}
 }

@@ -238,7 +238,7 @@ static bool
 change_in_memory(struct message *m, enum queuectl_verb verb, enum queuectl_outcome *outcome,
     const char **why)
 {
-	struct wish_waiter waiter = { 0 };
+	struct wish_waiter waiter = { .wish = wish_of(verb) };
 
 	if (verb == QUEUECTL_FLUSH_ID || verb == QUEUECTL_RELEASE) {
 		m->flush = true;
@@ -247,17 +247,20 @@ change_in_memory(struct message *m, enum queuectl_verb verb, enum queuectl_outco
 		return true;
 	}
 	if (m->wish == WISH_NOTHING)
-		m->wish = wish_of(verb);
+		m->wish = waiter.wish;
 	task_cond_init(&waiter.done);
 	list_append(&m->waiters, &waiter.link);
-	if (m->wish == wish_of(verb) && m->step == MESSAGE_DELIVERING)
+	if (m->wish == waiter.wish && m->step == MESSAGE_DELIVERING)
 		message_withdraw(m);
 	if (!waiter.is_done)
 		task_cond_wait(&waiter.done, clock_deadline(PATIENCE));
 	if (!waiter.is_done) {
+		bool is_first = m->wish == waiter.wish;
+
 		list_remove(&waiter.link);
-		*outcome = QUEUECTL_DONE;
-		*why = "a delivery is running; it will be done when that ends";
+		*outcome = is_first ? QUEUECTL_DONE : QUEUECTL_FAILED;
+		*why = is_first ? "a delivery is running; it will be done when that ends"
+				: "something else was asked for before and is not done yet";
 		return true;
 	}
 	*outcome = QUEUECTL_DONE;

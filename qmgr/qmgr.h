@@ -57,6 +57,7 @@ enum message_wish {
 struct wish_waiter {
 	struct list link;
 	struct task_cond done;
+	enum message_wish wish; /* of this one; the message has only the first of several */
 	bool is_done;
 	bool succeeded;
 };

@@ -452,6 +452,21 @@ def test_outcomes_are_noted_while_the_next_portion_runs(queue):
         collections.Counter(fast + ["slow@two.example"])
 
 
+def test_second_command_on_a_message_is_not_taken_for_the_first(queue):
+    """Two administrators: one holds, one deletes, while a delivery runs."""
+    q = queue("one wait 3000\ntwo hang\n", fake_destination_concurrency_limit="1")
+    first = q.inject("user@two.example")
+    q.postern.wait_log(rf"{first}: from=")
+    queue_id = q.inject("user@one.example", "user@two.example")
+    q.postern.wait_log(rf"{queue_id}: from=")
+    hold = subprocess.Popen([os.path.join(LIBEXEC, "queuectl"), q.postern.queue, "hold",
+                             queue_id], stdout=subprocess.PIPE, text=True)
+    time.sleep(0.5)  # until that was heard
+    assert q.command("delete", queue_id) == "done"
+    assert hold.communicate(timeout=60)[0].strip() == "done"
+    assert q.places(queue_id) == []
+
+
 def test_reload_loses_nothing(queue):
     q = queue("* wait 20\n")
     ids = []
