@@ -173,15 +173,32 @@ start_again(struct message *m)
 	}
 }
 
+/*
+ * All that is to be noted and told before the message goes where it goes. Again, when something
+ * was asked for meanwhile: bounce may take minutes. False: the disk does not take it.
+ */
+static bool
+wind_up(struct message *m)
+{
+	enum message_wish wish;
+
+	do {
+		wish = m->wish;
+		if (wish != WISH_DELETE && (!expire(m) || !tell_sender(m)))
+			return false;
+	} while (m->wish != wish);
+	return true;
+}
+
 static void
 conclude(struct message *m)
 {
-	if (m->wish == WISH_DELETE) {
-		message_remove(m);
+	if (!wind_up(m)) {
+		message_stall(m);
 		return;
 	}
-	if (!expire(m) || !tell_sender(m)) {
-		message_stall(m);
+	if (m->wish == WISH_DELETE) {
+		message_remove(m);
 		return;
 	}
 	if (m->pending == 0 && m->owed == 0) {

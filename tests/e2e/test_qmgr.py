@@ -467,6 +467,30 @@ def test_second_command_on_a_message_is_not_taken_for_the_first(queue):
     assert q.places(queue_id) == []
 
 
+def test_commands_while_the_sender_is_told(queue):
+    """What is asked for while bounce has the message is not forgotten behind it."""
+    q = queue("notice: wait 2000\nno@ bounced 5.1.1 no such user\n"
+              "* deferred 4.2.2 busy\n", **PATIENT)
+    ids = [q.inject("no@one.example", "later@two.example") for _ in range(2)]
+    q.wait("deferred", 2)
+    q.wait("bounced", 2)
+    assert q.command("expire", ids[0]) == "done"
+    q.postern.wait_log(rf"{ids[0]}: .*status=force-expired")
+    q.wait("notice", 3)
+    poll_until(lambda: q.places(ids[0]) == [], "the expired message to go")
+    assert q.places(ids[1]) == ["deferred"]
+
+
+def test_delete_that_outlasts_its_caller(queue):
+    q = queue("notice: wait 12000\nno@ bounced 5.1.1 no such user\n"
+              "* deferred 4.2.2 busy\n", **PATIENT)
+    queue_id = q.inject("no@one.example", "later@two.example")
+    q.wait("deferred")
+    q.wait("bounced")
+    assert q.command("delete", queue_id).startswith("done a delivery is running")
+    poll_until(lambda: q.places(queue_id) == [], "the deleted message to go")
+
+
 def test_reload_loses_nothing(queue):
     q = queue("* wait 20\n")
     ids = []

@@ -9,7 +9,7 @@
  *
  *   sent | deferred | bounced    that outcome, with the text ("5.1.1 no such user")
  *   down                         deferred, and the destination is at fault
- *   wait MS                      sent, after a pause
+ *   wait MS                      sent, after a pause; a notice is answered after it
  *   close                        the connection ends without an outcome
  *   die                          the process is killed
  *   hang                         no answer at all
@@ -179,6 +179,7 @@ notice(struct ipc *c, const struct notice_request *request)
 	struct notice_recipient r;
 	struct ipc_frame frame;
 	char address[1024];
+	uint64_t pause = 0;
 	struct rule rule;
 
 	while (ipc_receive(c, &frame, clock_deadline(10 * SECOND)) == IPC_OK &&
@@ -187,6 +188,9 @@ notice(struct ipc *c, const struct notice_request *request)
 			return false;
 		snprintf(address, sizeof(address), "notice:%.*s", VIEW_ARG(r.address));
 		rule_find(view_of(address), &rule);
+		if (strcmp(rule.action, "wait") == 0 &&
+		    number_parse(view_of(rule.text), MANY, &pause))
+			task_sleep((nanoseconds)pause * MILLISECOND);
 		if (strcmp(rule.action, "refuse") == 0) {
 			status.ok = false;
 			status.why = VIEW("as told");
