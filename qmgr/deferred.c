@@ -180,11 +180,12 @@ deferred_run(void *argument)
 {
 	(void)argument;
 	while (!qmgr.finishing) {
-		bool flush = deferred.flush;
+		bool flush;
 
 		take_due();
 		if (qmgr.finishing)
 			break;
+		flush = deferred.flush; /* that may have come while there was no room */
 		deferred.flush = false;
 		if (flush || clock_now() >= deferred.scan_at || (deferred.more && !first())) {
 			scan(flush);

@@ -491,6 +491,19 @@ def test_delete_that_outlasts_its_caller(queue):
     poll_until(lambda: q.places(queue_id) == [], "the deleted message to go")
 
 
+def test_flush_while_due_mail_waits_for_room(queue):
+    q = queue("* deferred 4.2.0 later\n", **PATIENT, qmgr_message_active_limit="2")
+    ids = [q.inject(f"user@d{i}.example") for i in range(4)]
+    for queue_id in ids:
+        poll_until(lambda: q.places(queue_id) == ["deferred"], "the message in deferred")
+    q.rules("* wait 3000\n")
+    for queue_id in ids[:3]:
+        assert q.command("flush-id", queue_id) == "done"
+    assert q.command("flush") == "done"
+    q.wait_empty()
+    assert sorted(line[1] for line in q.lines("sent")) == sorted(ids)
+
+
 def test_reload_loses_nothing(queue):
     q = queue("* wait 20\n")
     ids = []
