@@ -3,8 +3,9 @@
  * Mail that waits for its next attempt. The files themselves say when, by their modification
  * time. Every queue_run_delay the directory is read, and what is due before the next reading is
  * remembered in a heap of bounded size; what does not fit is found by reading again as soon as
- * the heap has run empty. Nobody else knows how due mail is found, so that an index can take
- * the place of the reading.
+ * the heap has run empty. Half of it is for what is due already: the directory is read in the
+ * same order each time, and what comes first there must not crowd out the rest for ever. Nobody
+ * else knows how due mail is found, so that an index can take the place of the reading.
  */
 #include "base/heap.h"
 #include "base/log.h"
@@ -25,7 +26,8 @@ static struct deferred {
 	struct task_cond changed;
 	microseconds next_scan; /* wall clock: what is due before is remembered */
 	nanoseconds scan_at;    /* the same moment */
-	bool more;              /* something due did not fit */
+	bool more_due;          /* something due did not fit */
+	bool more_later;        /* something due before next_scan did not fit */
 	bool flush;             /* everything is due */
 	bool running;
 } deferred;
@@ -49,17 +51,25 @@ forget(struct due *d)
 	mem_free(d);
 }
 
+static bool
+has_room(bool is_due)
+{
+	return hash_count(deferred.known) < (is_due ? REMEMBER_MAX : REMEMBER_MAX / 2);
+}
+
 static void
 remember(const char *id, microseconds due)
 {
 	struct due *d = hash_find(deferred.known, view_of(id));
+	bool is_due = due <= clock_wall();
 
 	if (d)
 		forget(d);
 	if (due > deferred.next_scan)
 		return;
-	if (hash_count(deferred.known) >= REMEMBER_MAX) {
-		deferred.more = true;
+	if (!has_room(is_due)) {
+		deferred.more_due |= is_due;
+		deferred.more_later |= !is_due;
 		return;
 	}
 	d = NEW(struct due);
@@ -123,7 +133,7 @@ scan(bool flush)
 	nanoseconds span = qmgr.values->queue_run_delay;
 	struct batch *b = NEW(struct batch);
 
-	deferred.more = false;
+	deferred.more_due = deferred.more_later = false;
 	deferred.scan_at = clock_deadline(span);
 	deferred.next_scan = clock_wall() + span / 1000;
 	b->scan = queue_scan_new(qmgr.queue, QUEUE_DEFERRED);
@@ -158,6 +168,17 @@ take_due(void)
 	}
 }
 
+/* Nothing is due any more of what is remembered, and there was more. */
+static bool
+is_exhausted(void)
+{
+	struct due *d = first();
+
+	if (deferred.more_due && (!d || d->node.key > clock_wall()))
+		return true;
+	return deferred.more_later && !d;
+}
+
 static nanoseconds
 next_event(void)
 {
@@ -166,7 +187,7 @@ next_event(void)
 	microseconds wait;
 
 	if (!d)
-		return deferred.more ? clock_now() : at;
+		return at;
 	wait = d->node.key - clock_wall();
 	if (wait < 0)
 		wait = 0;
@@ -187,7 +208,7 @@ deferred_run(void *argument)
 			break;
 		flush = deferred.flush; /* that may have come while there was no room */
 		deferred.flush = false;
-		if (flush || clock_now() >= deferred.scan_at || (deferred.more && !first())) {
+		if (flush || clock_now() >= deferred.scan_at || is_exhausted()) {
 			scan(flush);
 			continue;
 		}

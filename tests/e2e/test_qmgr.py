@@ -439,6 +439,28 @@ def test_commands_while_active(queue):
     assert sorted(line[1] for line in q.lines("sent")) == sorted([ids[0], ids[1], ids[3]])
 
 
+def test_due_mail_is_not_crowded_out_by_later_mail(queue):
+    """More mail than qmgr remembers is due soon, and is found before what is due now."""
+    q = queue("* deferred 4.2.0 later\n", **{**PATIENT, "queue_run_delay": "300s"})
+    for i in range(100):
+        queue_id = q.inject(f"user@d{i}.example")
+        poll_until(lambda: q.places(queue_id) == ["deferred"], "the message in deferred")
+        path = [f for f in q.postern.queue_files() if os.path.basename(f) == queue_id][0]
+        if os.path.basename(os.path.dirname(path)) >= "8":  # read after the first half
+            break
+    q.postern.stop()
+    owner, soon = os.stat(path), time.time() + 250
+    for i in range(21000):
+        name = os.path.join(q.postern.queue, "deferred", str(i % 8), f"4jWRfr01bXz2Y7n{i:06d}")
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600))
+        os.chown(name, owner.st_uid, owner.st_gid)
+        os.utime(name, (soon, soon))
+    os.utime(path, (soon - 300, soon - 300))
+    q.rules("")
+    q.postern.start()
+    q.wait("sent")
+
+
 def test_outcomes_are_noted_while_the_next_portion_runs(queue):
     q = queue("slow@ hang\n", qmgr_message_recipient_limit="20")
     fast = [f"u{i}@one.example" for i in range(20)]
