@@ -16,6 +16,7 @@
 #include "base/mem.h"
 
 #define FINISH_TIME            (20 * SECOND)
+#define LOOK_EVERY             (10 * SECOND)
 #define DESCRIPTORS_FOR_OTHERS 2000
 #define LOCK_NAME              "pid/qmgr.lock"
 #define LOCK_TRIES             1200
@@ -25,7 +26,7 @@
 
 struct qmgr qmgr;
 
-static struct task_timer *finish_timer;
+static struct task_timer *finish_timer, *look_timer;
 
 /*
  * Whoever changes queue files holds this lock: postsuper while the system is down, qmgr
@@ -90,6 +91,18 @@ active_limit(void)
 	return possible > 0 ? possible : 1;
 }
 
+/*
+ * What nobody announced: its writer died behind the last sync, or still held the lock when
+ * incoming was read at the start. The wake-ups of master.cf are minutes apart.
+ */
+static void
+look(void *context)
+{
+	(void)context;
+	scan_incoming();
+	task_timer_set(look_timer, clock_deadline(LOOK_EVERY));
+}
+
 void
 qmgr_start(void)
 {
@@ -102,6 +115,8 @@ qmgr_start(void)
 	qmgr.bounce = ipc_pool_new(path, NOTICE_IDLE, NOTICE_IDLE_TIME);
 	intake_start();
 	outcome_start();
+	look_timer = task_timer_new(look, NULL);
+	task_timer_set(look_timer, clock_deadline(LOOK_EVERY));
 }
 
 void
@@ -140,6 +155,7 @@ void
 qmgr_finish(void)
 {
 	qmgr.finishing = true;
+	task_timer_set(look_timer, DEADLINE_NEVER);
 	finish_timer = task_timer_new(finish_now, NULL);
 	task_timer_set(finish_timer, clock_deadline(FINISH_TIME));
 	active_wake();

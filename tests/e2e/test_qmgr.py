@@ -526,6 +526,16 @@ def test_flush_while_due_mail_waits_for_room(queue):
     assert sorted(line[1] for line in q.lines("sent")) == sorted(ids)
 
 
+def test_message_that_nobody_announced(queue):
+    """Its writer died between the last sync and the announcement."""
+    q = queue()
+    queue_id = q.inject("user@one.example", options=["-H"])
+    path = q.postern.queue_files()[0]
+    os.rename(path, os.path.join(q.postern.queue, "incoming", queue_id))
+    q.wait_empty()
+    assert [line[1] for line in q.lines("sent")] == [queue_id]
+
+
 def test_reload_loses_nothing(queue):
     q = queue("* wait 20\n")
     ids = []
