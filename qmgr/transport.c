@@ -133,9 +133,12 @@ static void
 revive_all(struct transport *t)
 {
 	t->dead_until = 0;
-	while (!list_is_empty(&t->dead))
-		transport_destination_revive(
-		    t, LIST_ITEM(t->dead.next, struct destination, link));
+	while (!list_is_empty(&t->dead)) {
+		struct destination *d = LIST_ITEM(t->dead.next, struct destination, link);
+
+		transport_destination_revive(t, d);
+		drop_if_unused(d);
+	}
 }
 
 void
