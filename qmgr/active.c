@@ -10,6 +10,7 @@
 
 /* Mail from deferred may take this share; the rest is for mail that has never been tried. */
 #define DUE_SHARE(limit) ((limit) / 2 > 0 ? (limit) / 2 : 1)
+#define LOOK_AGAIN       SECOND
 
 static struct task_cond room;
 static bool room_ready;
@@ -110,7 +111,10 @@ active_is_full_of_due(void)
 	return active_is_full() || qmgr.due_active >= DUE_SHARE(qmgr.active_limit);
 }
 
-/* Waiters are woken when there is room for more than one, so that they work in batches. */
+/*
+ * Waiters are woken when there is room for more than one, so that they work in batches; where
+ * that does not come, because most of what is in memory hangs, they look for themselves.
+ */
 void
 active_wake(void)
 {
@@ -125,7 +129,7 @@ bool
 active_wait_for_room(bool for_due)
 {
 	while (!qmgr.finishing && (for_due ? active_is_full_of_due() : active_is_full())) {
-		if (task_cond_wait(room_cond(), DEADLINE_NEVER) != TASK_OK)
+		if (task_cond_wait(room_cond(), clock_deadline(LOOK_AGAIN)) == TASK_CANCELLED)
 			return false;
 	}
 	return !qmgr.finishing;

@@ -461,6 +461,22 @@ def test_due_mail_is_not_crowded_out_by_later_mail(queue):
     q.wait("sent")
 
 
+def test_room_beside_deliveries_that_hang(queue):
+    """Memory is nearly full of what does not move: what little room there is gets used."""
+    q = queue("* deferred 4.2.0 later\n", **PATIENT, qmgr_message_active_limit="8")
+    old = [q.inject(f"hang@d{i}.example") for i in range(4)]
+    for queue_id in old:
+        poll_until(lambda: q.places(queue_id) == ["deferred"], "the message in deferred")
+    q.rules("hang@ hang\nslow@ wait 3000\n")
+    for queue_id in old:
+        assert q.command("flush-id", queue_id) == "done"
+    new = [q.inject(f"hang@d{i}.example") for i in range(4, 7)] + [q.inject("slow@one.example")]
+    for queue_id in new:
+        q.postern.wait_log(rf"{queue_id}: from=")
+    q.inject("late@one.example", count=2)
+    q.wait("sent", 3)
+
+
 def test_outcomes_are_noted_while_the_next_portion_runs(queue):
     q = queue("slow@ hang\n", qmgr_message_recipient_limit="20")
     fast = [f"u{i}@one.example" for i in range(20)]
