@@ -167,6 +167,21 @@ allow_when(struct filter *f, unsigned call, unsigned argument, uint32_t mask, ui
 	emit_load(f, offsetof(struct seccomp_data, nr));
 }
 
+/* Allows the call when the argument, a pointer, is NULL in all of its bits. */
+static void
+allow_when_null(struct filter *f, unsigned call, unsigned argument)
+{
+	size_t offset = offsetof(struct seccomp_data, args) + argument * sizeof(uint64_t);
+
+	emit_unless(f, call, 6);
+	emit_load(f, offset);
+	emit_unless(f, 0, 3);
+	emit_load(f, offset + sizeof(uint32_t));
+	emit_unless(f, 0, 1);
+	emit_return(f, SECCOMP_RET_ALLOW);
+	emit_load(f, offsetof(struct seccomp_data, nr));
+}
+
 static void
 emit_prologue(struct filter *f)
 {
@@ -216,7 +231,7 @@ allow_basic(struct filter *f)
 	/* abort() signals its own process, nobody else. */
 	allow_when(f, SYS_tgkill, 0, UINT32_MAX, (uint32_t)getpid());
 	/* Reading limits (sysconf) is harmless, setting them is not: the new value is NULL. */
-	allow_when(f, SYS_prlimit64, 2, UINT32_MAX, 0);
+	allow_when_null(f, SYS_prlimit64, 2);
 }
 
 static void

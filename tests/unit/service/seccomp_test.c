@@ -29,6 +29,8 @@
 
 #include "service/sandbox.h"
 
+#define FAR_AWAY ((uintptr_t)0x2000 << 32)
+
 static long
 call_getpid(void)
 {
@@ -181,6 +183,19 @@ call_set_limit(void)
 	return syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
 }
 
+/* A pointer whose lower half is that of NULL. */
+static long
+call_set_limit_high(void)
+{
+	struct rlimit *limit = mmap(
+	    (void *)FAR_AWAY, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (limit == MAP_FAILED || (uint32_t)(uintptr_t)limit != 0)
+		return 0;
+	*limit = (struct rlimit){ 10, 10 };
+	return syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, limit, NULL);
+}
+
 static long
 call_mount(void)
 {
@@ -291,6 +306,7 @@ static const struct row {
 	{ "map executable, exec", call_map_exec, SANDBOX_EXEC, 0 },
 	{ "read a limit", call_get_limit, 0, 0 },
 	{ "set a limit", call_set_limit, SANDBOX_FILES, EPERM },
+	{ "set a limit from afar", call_set_limit_high, SANDBOX_FILES, EPERM },
 	{ "mount", call_mount, ~0u, EPERM },
 	{ "send", call_send, 0, EBADF },
 	{ "connect by sending", call_send_fast_open, SANDBOX_CONNECT_UNIX, EPERM },
