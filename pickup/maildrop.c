@@ -218,8 +218,9 @@ drop_step(struct drop *d, struct submission *s)
 	return submission_frame(s, &d->frame);
 }
 
+/* What fails for now may fail for its own sake, and holds up no other. */
 static void
-drop_finish(struct drop *d, const struct submit_status *status)
+drop_finish(struct drop *d, const struct submission *s, const struct submit_status *status)
 {
 	switch (status->result) {
 	case SUBMIT_OK:
@@ -238,7 +239,8 @@ drop_finish(struct drop *d, const struct submit_status *status)
 			complain(d->name, strerror(d->error));
 		break;
 	default:
-		d->scan->stop = true;
+		if (s->cleanup_away || status->result == SUBMIT_FULL)
+			d->scan->stop = true;
 	}
 }
 
@@ -254,7 +256,7 @@ drop_submit(struct drop *d)
 		step = drop_step(d, &s);
 	if (step == SUBMISSION_ANSWER || s.result != SUBMIT_OK) {
 		submission_end(&s, &status);
-		drop_finish(d, &status);
+		drop_finish(d, &s, &status);
 	} else if (d->read != MAILDROP_ERROR) {
 		complain(d->name, "not a submission that sendmail has written: left alone");
 	}

@@ -40,6 +40,7 @@ struct submission {
 	char id[QUEUE_ID_SIZE];
 	struct arena arena;
 	struct ipc *cleanup; /* NULL before begin, and once the verdict is known */
+	bool cleanup_away;   /* it could not be reached: other messages will fare no better */
 	nanoseconds deadline;
 	uint64_t result; /* enum submit_result; SUBMIT_OK as long as nothing is wrong */
 	struct view dsn, text;

@@ -121,6 +121,7 @@ take_begin(struct submission *s, const struct ipc_frame *frame)
 	log_begin(s, begin.sender);
 	s->cleanup = ipc_connect(pickup.cleanup_path, s->deadline);
 	if (!s->cleanup) {
+		s->cleanup_away = true;
 		cleanup_lost(s, "connect to cleanup", strerror(errno));
 		return SUBMISSION_MORE;
 	}

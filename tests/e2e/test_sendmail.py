@@ -323,6 +323,24 @@ def test_cleanup_down(postern_instance):
     assert recipients(one(instance)[0]) == ["to@example.test"]
 
 
+def test_maildrop_with_mail_that_cannot_be_taken_now(postern_instance):
+    """A message that fails time and again, or ends cleanup, holds up no other."""
+    master = MASTER.replace("0 cleanup", "0 fake_cleanup")
+    instance = postern_instance(master=master.replace("60 1 pickup", "1 1 pickup"), crashes=True)
+    instance.write_config(main={"fake_cleanup_directory": instance.mail,
+                                "service_throttle_time": "1s"})
+    instance.start()
+    instance.stop()
+    for i in range(10):
+        sendmail(instance, "-f", "retry@example.test", "to@example.test")
+    sendmail(instance, "-f", "die@example.test", "to@example.test")
+    kept = maildrop(instance)
+    for i in range(20):
+        sendmail(instance, "-f", "good@example.test", "to@example.test")
+    instance.start()
+    poll_until(lambda: maildrop(instance) == kept, "the other mail to go")
+
+
 def test_bad_headers_are_refused_while_down(postern_instance):
     instance = postern_instance(master=MASTER).start()
     instance.stop()
