@@ -144,6 +144,7 @@ start_watch(struct listener *l)
 bool
 listener_open(struct listener *l, char **why)
 {
+	int one = 1;
 	bool bound;
 
 	l->fd = socket(l->address.ss_family, l->socket_type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -151,6 +152,9 @@ listener_open(struct listener *l, char **why)
 		*why = mem_printf("socket for %s: %s", l->key, strerror(errno));
 		return false;
 	}
+	/* Here, for what is sent before the service runs is to say whose it is, too. */
+	if (l->socket_type == SOCK_DGRAM)
+		(void)setsockopt(l->fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
 	bound = l->path ? bind_unix(l) : bind_inet(l);
 	if (!bound || (l->socket_type == SOCK_STREAM && listen(l->fd, BACKLOG) < 0)) {
 		*why = mem_printf("bind %s: %s", l->key, strerror(errno));

@@ -2,7 +2,8 @@
 /*
  * postlogd: writes lines for commands whose user may not write maillog_file (sendmail and its
  * like). Each datagram is one line as lib/base/log made it; anybody on this host may send one,
- * so what arrives is escaped and cut again, and carries the mark of the sender's user id.
+ * so what arrives is escaped and cut again, and carries the mark of the sender's user id: no
+ * stranger writes a line that log readers take for one of a service.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -36,9 +37,9 @@ text_of(struct view line)
 }
 
 static void
-write_line(struct view text)
+write_line(struct view text, uid_t uid)
 {
-	struct buf line = BUF_INIT(LOG_LINE_MAX + 128);
+	struct buf line = BUF_INIT(LOG_LINE_MAX + 512);
 	char host[64] = "", when[32] = "";
 	time_t now = time(NULL);
 	struct tm tm;
@@ -47,21 +48,47 @@ write_line(struct view text)
 	if (localtime_r(&now, &tm))
 		(void)strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
 	buf_printf(&line, "%s %.*s ", when, (int)strcspn(host, "."), host);
+	if (!sandbox_uid_is_owner(service_conf(), uid))
+		buf_printf(&line, "%s/%s[%ld]: uid=%ld: ", service_values()->syslog_name,
+		    service_program(), (long)getpid(), (long)uid);
 	escape_printable(&line, text, LOG_LINE_MAX);
 	buf_append_char(&line, '\n');
 	(void)file_write_all(logging_descriptor(), line.data, line.len);
 	buf_done(&line);
 }
 
+/* A datagram and its sender, as the kernel knows him. */
+static ssize_t
+receive(int fd, uid_t *uid)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec part = { datagram, sizeof(datagram) };
+	struct msghdr message = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	struct ucred sender = { .uid = (uid_t)-1 };
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(sender)))
+		memcpy(&sender, CMSG_DATA(c), sizeof(sender));
+	*uid = sender.uid;
+	return n;
+}
+
 static void
 take(int fd)
 {
-	ssize_t n = recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT);
+	uid_t uid;
+	ssize_t n = receive(fd, &uid);
 
-	if (n <= 0)
-		return;
-	if (logging_descriptor() >= 0)
-		write_line(text_of((struct view){ datagram, (size_t)n }));
+	if (n > 0 && logging_descriptor() >= 0)
+		write_line(text_of((struct view){ datagram, (size_t)n }), uid);
 }
 
 static void

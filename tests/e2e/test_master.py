@@ -740,7 +740,8 @@ def test_postlog_of_another_user_goes_through_postlogd(postern_instance):
     postern.user = "nobody"
     postern.run("postlog", "-t", "postfix/sendmail", "from afar")
     postern.user = None
-    postern.wait_log(r"postfix/sendmail\[\d+\]: from afar")
+    postern.wait_log(r"(?m)^\w+ +\d+ [\d:]+ \S+ postfix/postlogd\[\d+\]: uid=%d: "
+                     r"postfix/sendmail\[\d+\]: from afar$" % pwd.getpwnam("nobody").pw_uid)
 
 
 def test_last_words_of_a_crash_are_logged(postern_instance):
