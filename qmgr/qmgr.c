@@ -100,6 +100,7 @@ look(void *context)
 {
 	(void)context;
 	scan_incoming();
+	transport_kick_all();
 	task_timer_set(look_timer, clock_deadline(LOOK_EVERY));
 }
 
