@@ -4,7 +4,8 @@
  * old expires; the sender is told of failures; then the message is removed, or put off. The
  * order is that of the promise: nothing is forgotten before somebody else knows it.
  *
- * A few tasks do this, for it waits for the disk and for bounce. When the disk does not take
+ * A few tasks do this, for it waits for the disk. Those that wait for bounce, which may take
+ * minutes, do not count among them, and have a limit of their own. When the disk does not take
  * what is to be noted the message stays in memory and is tried again: what has been delivered
  * is not forgotten because the disk is full.
  */
@@ -14,13 +15,16 @@
 #include "qmgr/qmgr.h"
 
 #define TASKS_MAX   16
+#define TELLING_MAX 64 /* notices on their way */
 #define STALL_FIRST SECOND
 #define STALL_LAST  (60 * SECOND)
 
 static struct settling {
 	struct list list;    /* through settle_link */
 	struct list stalled; /* likewise */
+	struct list untold;  /* likewise: they wait for their turn with bounce */
 	unsigned tasks;
+	unsigned telling;
 	struct task_timer *timer;
 	bool timer_runs;
 	nanoseconds pause; /* grows while nothing can be noted */
@@ -115,11 +119,31 @@ expire(struct message *m)
 	return true;
 }
 
+static void kick(void);
+
+static enum notice_result
+notice_wait(struct message *m)
+{
+	enum notice_result result;
+	struct list *link;
+
+	settling.telling++;
+	settling.tasks--;
+	kick();
+	result = notice_failure(m);
+	settling.tasks++;
+	settling.telling--;
+	if ((link = list_pop(&settling.untold)) != NULL)
+		list_append(&settling.list, link);
+	kick();
+	return result;
+}
+
 /* Told, or nobody to be told: then these recipients are done like delivered ones. */
 static bool
 tell_sender(struct message *m)
 {
-	if (m->owed == 0 || notice_failure(m) == NOTICE_LATER)
+	if (m->owed == 0 || notice_wait(m) == NOTICE_LATER)
 		return true;
 	if (m->pending && !change_states(m, false, QUEUE_RCPT_DELIVERED, false))
 		return false;
@@ -173,9 +197,19 @@ start_again(struct message *m)
 	}
 }
 
+/* False: the message comes back when somebody has been told. */
+static bool
+may_tell(struct message *m)
+{
+	if (m->owed == 0 || settling.telling < TELLING_MAX)
+		return true;
+	list_append(&settling.untold, &m->settle_link);
+	return false;
+}
+
 /*
  * All that is to be noted and told before the message goes where it goes. Again, when something
- * was asked for meanwhile: bounce may take minutes. False: the disk does not take it.
+ * was asked for meanwhile. False: not yet, and the message is in a list that brings it back.
  */
 static bool
 wind_up(struct message *m)
@@ -184,8 +218,18 @@ wind_up(struct message *m)
 
 	do {
 		wish = m->wish;
-		if (wish != WISH_DELETE && (!expire(m) || !tell_sender(m)))
+		if (wish == WISH_DELETE)
+			return true;
+		if (!expire(m)) {
+			message_stall(m);
 			return false;
+		}
+		if (!may_tell(m))
+			return false;
+		if (!tell_sender(m)) {
+			message_stall(m);
+			return false;
+		}
 	} while (m->wish != wish);
 	return true;
 }
@@ -193,10 +237,8 @@ wind_up(struct message *m)
 static void
 conclude(struct message *m)
 {
-	if (!wind_up(m)) {
-		message_stall(m);
+	if (!wind_up(m))
 		return;
-	}
 	if (m->wish == WISH_DELETE) {
 		message_remove(m);
 		return;
@@ -272,6 +314,7 @@ prepare(void)
 		return;
 	list_init(&settling.list);
 	list_init(&settling.stalled);
+	list_init(&settling.untold);
 	settling.timer = task_timer_new(retry_stalled, NULL);
 	settling.pause = STALL_FIRST;
 	settling.ready = true;

@@ -519,6 +519,22 @@ def test_commands_while_the_sender_is_told(queue):
     assert q.places(ids[1]) == ["deferred"]
 
 
+def test_bounce_that_hangs_holds_up_only_notices(queue):
+    q = queue("notice: wait 40000\nno@ bounced 5.1.1 no such user\n"
+              "* deferred 4.2.2 busy\n", **PATIENT)
+    q.inject("no@one.example", count=20)
+    q.wait("bounced", 20)
+    queue_id = q.inject("later@two.example")
+    poll_until(lambda: q.places(queue_id) == ["deferred"], "other mail to be put off")
+
+
+def test_many_notices_at_once(queue):
+    q = queue("notice: wait 200\nno@ bounced 5.1.1 no such user\n", **PATIENT)
+    ids = q.inject("no@one.example", count=200)
+    q.wait_empty()
+    assert sorted(line[1] for line in q.lines("notice")) == sorted(ids)
+
+
 def test_delete_that_outlasts_its_caller(queue):
     q = queue("notice: wait 12000\nno@ bounced 5.1.1 no such user\n"
               "* deferred 4.2.2 busy\n", **PATIENT)
