@@ -18,10 +18,11 @@
 #include "queue/queue_file.h"
 #include "tools/postsuper.h"
 
+#define LOCK_NAME "pid/qmgr.lock" /* qmgr holds it while it runs, by whatever name */
+
 void
 postsuper_connect(struct postsuper *p)
 {
-	char path[256];
 	int error;
 
 	p->lock = -1;
@@ -32,19 +33,17 @@ postsuper_connect(struct postsuper *p)
 	if (error != ENOENT && error != ECONNREFUSED)
 		queue_tool_fatal(&p->tool, 1, "connect to the %s service: %s",
 		    p->tool.values->queue_service_name, strerror(error));
-	/* The lock that lib/service takes for a service that must be alone. */
-	snprintf(path, sizeof(path), "pid/unix.%s", p->tool.values->queue_service_name);
-	p->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	p->lock = open(LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (p->lock < 0 && (errno == EACCES || errno == EPERM))
 		queue_tool_fatal(
 		    &p->tool, 1, "use of this command is reserved for the superuser");
 	if (p->lock < 0)
-		queue_tool_fatal(&p->tool, 1, "open %s: %s", path, strerror(errno));
+		queue_tool_fatal(&p->tool, 1, "open %s: %s", LOCK_NAME, strerror(errno));
 	if (flock(p->lock, LOCK_EX | LOCK_NB) < 0)
 		queue_tool_fatal(&p->tool, 1,
 		    "lock %s: %s: the queue manager is starting or "
 		    "ending: try again",
-		    path, strerror(errno));
+		    LOCK_NAME, strerror(errno));
 }
 
 void

@@ -257,7 +257,7 @@ def test_changes_while_down(stopped):
 
 
 def test_lock_is_respected(stopped):
-    lock = os.path.join(stopped.queue, "pid", "unix.qmgr")
+    lock = os.path.join(stopped.queue, "pid", "qmgr.lock")
     holder = subprocess.Popen(["flock", lock, "sh", "-c", "echo; read x"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     holder.stdout.readline()
@@ -265,6 +265,16 @@ def test_lock_is_respected(stopped):
     holder.communicate(b"\n")
     assert done.returncode == 1 and "try again" in done.stderr
     assert len(stopped.queue_files()) == 3
+
+
+def test_queue_that_runs_under_another_name(postern):
+    """A configuration that looks for qmgr in the wrong place must not take it for stopped."""
+    submit(postern, "a@example.test", ["a@example.com"])
+    queue_id = deferred(postern)[0]["queue_id"]
+    postern.write_config(main={"queue_service_name": "elsewhere"})
+    done = postern.run("postsuper", "-d", queue_id, check=False)
+    assert done.returncode == 1 and "try again" in done.stderr
+    assert any(queue_id in path for path in postern.queue_files())
 
 
 def test_service_name_parameter(postern_instance):
