@@ -2,12 +2,14 @@
 /*
  * From the listening sockets to sessions. Each connection becomes a task of its own, up to the
  * limit of this process; beyond that connections stay in the kernel's backlog, where another
- * process or a later moment picks them up. When descriptors or memory run out, accepting pauses
- * for a second instead of spinning on a socket that stays readable.
+ * process or a later moment picks them up. A kept connection that is idle takes no place away
+ * from one that waits: it is closed, and its client asks again. When descriptors or memory run
+ * out, accepting pauses for a second instead of spinning on a socket that stays readable.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -171,6 +173,23 @@ session_run(void *argument)
 	session_end(s);
 }
 
+/* Looks again whether somebody waits: an idle session can make way. */
+static void
+not_full(void)
+{
+	accepting.full = false;
+	watch_listeners();
+	process_load(accepting.session_count);
+}
+
+static bool
+is_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
 void
 service_session_idle(const struct service_connection *c, bool idle)
 {
@@ -179,8 +198,27 @@ service_session_idle(const struct service_connection *c, bool idle)
 	if (service_process.stand_alone)
 		return;
 	s->idle = idle;
-	if (idle && accepting.stopped)
+	if (!idle)
+		return;
+	if (accepting.stopped)
 		task_cancel(s->task);
+	else if (accepting.full)
+		not_full();
+}
+
+/* False when all sessions are at work. */
+static bool
+make_way(void)
+{
+	list_for_each (link, &accepting.sessions) {
+		struct session *s = LIST_ITEM(link, struct session, link);
+
+		if (s->idle && !is_readable(s->connection.fd)) {
+			task_cancel(s->task);
+			return true;
+		}
+	}
+	return false;
 }
 
 static bool
@@ -293,7 +331,8 @@ on_readable(void *context)
 		if (accepting.session_count >= accepting.limit) {
 			accepting.full = true;
 			watch_listeners();
-			process_full(accepting.session_count);
+			if (!make_way())
+				process_full(accepting.session_count);
 			return;
 		}
 		if (!take_connection(l))

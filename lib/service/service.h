@@ -100,7 +100,8 @@ bool service_peer_is_owner(int fd, uid_t *uid);
 
 /*
  * Said by a session that waits between two pieces of work on a kept connection: when the
- * process finishes, the tasks of idle sessions are cancelled, the others end by themselves. A
+ * process finishes, the tasks of idle sessions are cancelled, the others end by themselves; and
+ * when there may be no more sessions, an idle one is cancelled for a client that waits. A
  * client sees the connection close before anything was answered, and asks again on another one.
  */
 void service_session_idle(const struct service_connection *c, bool idle);

@@ -260,6 +260,18 @@ def test_active_limit(queue):
     assert sorted(line[1] for line in q.lines("sent")) == sorted(ids)
 
 
+def test_agent_that_has_few_sessions(queue):
+    """A service for one delivery at a time, as many use it to go easy on somebody."""
+    q = queue("* wait 300\n", services=SERVICES.replace("fake    unix - - n -  -",
+                                                        "fake    unix - - n -  1"))
+    for i in range(4):
+        q.inject(f"user@d{i}.example")
+    q.wait("sent", 4, deadline=20)
+    q.rules("")
+    q.inject("later@one.example", count=20)  # to one that is full of idle connections
+    q.wait("sent", 24, deadline=20)
+
+
 def test_recipients_in_portions(queue):
     q = queue("r1 deferred 4.2.2 later\n", qmgr_message_recipient_limit="20")
     q.inject(*[f"r{i}@d{i % 7}.example" for i in range(300)])
