@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Maildir delivery: a complete, synced file appears in new/ under a unique name, and is durable
- * there before anybody is told so.
+ * Maildir delivery: a complete file appears in new/ under a unique name, and is durable there
+ * before anybody is told so.
+ *
+ * It takes two syncs, of the file before it gets its name and of the directory afterwards. On a
+ * file system whose journal keeps the order of data and rename one is enough: the data is
+ * written out, the file gets its name, and its sync makes all of it durable in one commit.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -101,36 +105,54 @@ file_move(const struct maildir_dirs *dirs, const struct names *n, const struct s
 	return error == 0;
 }
 
+/* All on its way before it gets its name, or all on disk. */
+static int
+file_write_out(int fd, bool keeps_order)
+{
+	return keeps_order ? sync_file_range(fd, 0, 0,
+				 SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				     SYNC_FILE_RANGE_WAIT_AFTER)
+			   : fsync(fd);
+}
+
 static bool
-file_fill(struct deliver_file *d, int fd, struct stat *st)
+file_fill(struct deliver_file *d, int fd, bool keeps_order, struct stat *st)
 {
 	uint64_t limit = d->mailbox->place.size_limit;
 
 	if (!content_copy(d, fd, false, limit ? limit : UINT64_MAX))
 		return false;
-	if (fsync(fd) < 0)
+	if (file_write_out(fd, keeps_order) < 0)
 		return deliver_fail_errno(d, "sync maildir file", errno);
 	if (fstat(fd, st) < 0)
 		return deliver_fail_errno(d, "stat maildir file", errno);
 	return true;
 }
 
+/* It has its name. 0 or errno. */
+static int
+file_settle(struct maildir_dirs *dirs, int fd)
+{
+	if (!dirs->keeps_order)
+		return group_sync_wait(&dirs->sync);
+	return fsync(fd) < 0 ? errno : 0;
+}
+
+/* Leaves fd to the caller. */
 static bool
 file_deliver(struct deliver_file *d, struct maildir_dirs *dirs, int fd, struct names *n)
 {
 	struct stat st;
-	bool filled = file_fill(d, fd, &st);
 	int error;
 
-	close(fd);
-	if (!filled) {
+	if (!file_fill(d, fd, dirs->keeps_order, &st)) {
 		unlinkat(dirs->tmp_fd, n->tmp, 0);
 		return false;
 	}
 	final_name(n, &st);
 	if (!file_move(dirs, n, &st))
 		return deliver_fail_errno(d, "rename maildir file", errno);
-	error = group_sync_wait(&dirs->sync);
+	error = file_settle(dirs, fd);
 	if (error) {
 		unlinkat(dirs->new_fd, n->final, 0);
 		return deliver_fail_errno(d, "sync maildir", error);
@@ -176,5 +198,6 @@ maildir_deliver(struct deliver_file *d)
 	if (!dirs)
 		return;
 	file_deliver(d, dirs, fd, &n);
+	close(fd);
 	maildir_dirs_give(&d->mailbox->dirs, dirs);
 }

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/view.h"
+#include "local/rename_order.h"
 
 int
 open_beneath(int root_fd, const char *path, int flags, unsigned mode)
@@ -36,9 +37,13 @@ open_beneath(int root_fd, const char *path, int flags, unsigned mode)
 void
 maildir_cache_init(struct maildir_cache *c, const struct place *p)
 {
+	struct stat st;
+
 	pthread_mutex_init(&c->mutex, NULL);
 	c->current = NULL;
 	c->new_path = mem_printf("%s/new", p->name);
+	c->keeps_order =
+	    stat(p->root, &st) == 0 && rename_keeps_order(st.st_dev) ? st.st_dev : 0;
 }
 
 static void
@@ -189,6 +194,8 @@ maildir_dirs_take(struct maildir_cache *c, const struct place *p, bool fresh)
 		c->current = dirs_open(p);
 		if (c->current)
 			c->current->users = 1; /* the cache */
+		if (c->current)
+			c->current->keeps_order = c->current->device == c->keeps_order;
 	}
 	d = c->current;
 	if (d)

@@ -7,6 +7,7 @@
 #define LOCAL_MAILDIR_DIRS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "local/place.h"
@@ -15,7 +16,8 @@
 struct maildir_dirs {
 	int tmp_fd, new_fd;
 	dev_t device;
-	ino_t inode; /* of new/ */
+	ino_t inode;      /* of new/ */
+	bool keeps_order; /* rename_keeps_order, of this device */
 	unsigned users;
 	struct group_sync sync; /* of new/, shared by the deliveries that end together */
 };
@@ -23,7 +25,8 @@ struct maildir_dirs {
 struct maildir_cache {
 	pthread_mutex_t mutex;
 	struct maildir_dirs *current;
-	char *new_path; /* absolute */
+	char *new_path;    /* absolute */
+	dev_t keeps_order; /* the device where rename_keeps_order; 0: none known */
 };
 
 void maildir_cache_init(struct maildir_cache *c, const struct place *p);

@@ -7,10 +7,51 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <ftw.h>
 #include <regex.h>
+#include <sys/syscall.h>
 
 #include "tests/unit/local/mailbox_fixture.h"
+
+/* The calls that order a delivery on disk, as letters, and the one that fails with EIO. */
+static char calls[32];
+static char failing;
+
+static int
+called(char letter, long number, long a, long b, long c, long d, long e)
+{
+	size_t n = strlen(calls);
+
+	if (n < sizeof(calls) - 1)
+		calls[n] = letter;
+	if (letter == failing) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(number, a, b, c, d, e);
+}
+
+int
+sync_file_range(int fd, off_t from, off_t n, unsigned flags)
+{
+	return called('w', SYS_sync_file_range, fd, from, n, flags, 0);
+}
+
+int
+renameat2(int from, const char *name, int to, const char *new_name, unsigned flags)
+{
+	return called('r', SYS_renameat2, from, (long)name, to, (long)new_name, flags);
+}
+
+int
+fsync(int fd)
+{
+	struct stat st;
+
+	return called(
+	    fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? 'd' : 'f', SYS_fsync, fd, 0, 0, 0, 0);
+}
 
 #define BODY "From here\r\nlone \r and \n\r\nno end"
 
@@ -117,6 +158,39 @@ large_message(void **state)
 	buf_done(&expected);
 	tree_remove(&f, "m");
 	fixture_close(&f);
+}
+
+/* A journal that keeps the order needs one sync, others two; no failure leaves a file. */
+static void
+order_on_disk(void **state)
+{
+	static const struct {
+		bool keeps_order;
+		const char *calls;
+	} cases[] = { { false, "frd" }, { true, "wrf" } };
+	struct fixture f;
+	struct stat st;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		fixture_open(&f, "m/", "");
+		assert_int_equal(stat(f.directory, &st), 0);
+		f.mailbox.dirs.keeps_order = cases[i].keeps_order ? st.st_dev : 0;
+		fixture_message(&f, VIEW(BODY));
+		assert_int_equal(fixture_deliver(&f), DELIVER_SENT);
+		memset(calls, 0, sizeof(calls));
+		assert_int_equal(fixture_deliver(&f), DELIVER_SENT);
+		assert_string_equal(calls, cases[i].calls);
+		for (const char *c = cases[i].calls; *c; c++) {
+			failing = *c;
+			assert_int_equal(fixture_deliver(&f), DELIVER_DEFERRED);
+			failing = 0;
+			assert_int_equal(count(&f, "m/new", NULL), 2);
+			assert_int_equal(count(&f, "m/tmp", NULL), 0);
+		}
+		tree_remove(&f, "m");
+		fixture_close(&f);
+	}
 }
 
 /* The reader may take parts of the Maildir away, or put another one there, at any time. */
@@ -306,6 +380,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(delivers),
+		cmocka_unit_test(order_on_disk),
 		cmocka_unit_test(large_message),
 		cmocka_unit_test(directories_that_move),
 		cmocka_unit_test(refuses),
