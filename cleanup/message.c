@@ -81,11 +81,12 @@ writer_free_run(void *argument)
 	queue_writer_free(argument);
 }
 
-/* A body may have met the disk; without one there is no file to remove. */
+/* An unfinished body may have met the disk: then there is a file to remove. */
 static void
 writer_let_go(struct message *m)
 {
-	if (m->writer && queue_writer_body_size(m->writer))
+	if (m->writer && !queue_writer_is_finished(m->writer) &&
+	    queue_writer_body_size(m->writer))
 		task_offload(writer_free_run, &m->writer);
 	else
 		queue_writer_free(&m->writer);
