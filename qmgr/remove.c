@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Removing what is finished. One task takes all that gathered while it was removing the last
- * batch; unlinking and the last close, which frees the blocks, happen outside the loop. A
+ * Removing what is finished. One task takes all that gathered in a few milliseconds, and while
+ * it was removing the last batch; unlinking and the last close, which frees the blocks, happen outside the loop. A
  * message whose file cannot be removed stays in memory, so that nobody delivers it again, and
  * is tried again later.
  */
@@ -9,7 +9,8 @@
 #include "base/mem.h"
 #include "qmgr/qmgr.h"
 
-#define BATCH 128
+#define BATCH  128
+#define GATHER (5 * MILLISECOND)
 
 static struct list finished;
 static bool ready, running;
@@ -59,6 +60,7 @@ remove_run(void *argument)
 	while (!list_is_empty(&finished)) {
 		struct list *link;
 
+		(void)task_sleep(GATHER);
 		b->count = 0;
 		while (b->count < BATCH && (link = list_pop(&finished)))
 			b->messages[b->count++] = LIST_ITEM(link, struct message, link);
