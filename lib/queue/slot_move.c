@@ -136,7 +136,7 @@ recover_one(struct queue *q, uint64_t slot)
 	case PREAMBLE_ABSENT:
 		return;
 	case PREAMBLE_WRONG:
-		if (!slot_is_locked(&q->slots, slot))
+		if (slot_is_damaged(&q->slots, slot))
 			set_aside(q, slot);
 		return;
 	case PREAMBLE_VALID:

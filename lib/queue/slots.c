@@ -227,6 +227,15 @@ slot_is_locked(struct slots *s, uint64_t slot)
 	return fd >= 0 && (fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK);
 }
 
+/* A writer that was in the middle of it has the lock, or has finished by the second look. */
+bool
+slot_is_damaged(struct slots *s, uint64_t slot)
+{
+	struct preamble p;
+
+	return !slot_is_locked(s, slot) && slot_peek(s, slot, &p) == PREAMBLE_WRONG;
+}
+
 /* A file in memory that can be read and nothing else, by anybody, for ever. */
 static int
 sealed_file(struct view bytes)
@@ -247,8 +256,10 @@ sealed_file(struct view bytes)
 
 /* All of the message into bytes, which has SLOT_SIZE of room. */
 static enum queue_result
-read_message(int fd, uint64_t slot, const char *id, char *bytes, size_t *n, const char **why)
+read_message(
+    struct slots *s, uint64_t slot, const char *id, char *bytes, size_t *n, const char **why)
 {
+	int fd = slots_fd(s, slot_file_number(slot));
 	off_t at = slot_offset(slot);
 	struct preamble p;
 	uint64_t total;
@@ -261,7 +272,7 @@ read_message(int fd, uint64_t slot, const char *id, char *bytes, size_t *n, cons
 	case PREAMBLE_ABSENT:
 		return QUEUE_GONE;
 	case PREAMBLE_WRONG:
-		return QUEUE_DAMAGED;
+		return slot_is_damaged(s, slot) ? QUEUE_DAMAGED : QUEUE_BUSY;
 	}
 	if (strcmp(p.id, id) != 0)
 		return QUEUE_GONE;
@@ -303,7 +314,7 @@ slot_read(struct slots *s, uint64_t slot, const char *id, struct buf *bytes, con
 	if (fd < 0)
 		return queue_lookup_error(errno, why);
 	buf_init(bytes, SLOT_SIZE);
-	r = read_message(fd, slot, id, buf_reserve(bytes, SLOT_SIZE), &n, why);
+	r = read_message(s, slot, id, buf_reserve(bytes, SLOT_SIZE), &n, why);
 	if (r == QUEUE_OK)
 		r = check_finished(s, fd, slot, bytes->data, why);
 	if (r == QUEUE_OK)

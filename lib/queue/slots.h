@@ -67,6 +67,9 @@ enum preamble_state slot_peek(struct slots *s, uint64_t slot, struct preamble *p
 /* Whether its writer is at work on it. */
 bool slot_is_locked(struct slots *s, uint64_t slot);
 
+/* Whether its preamble is wrong and nobody is writing it. */
+bool slot_is_damaged(struct slots *s, uint64_t slot);
+
 /* Notes that the message is in the slot; only where to look first. */
 void slot_learn(struct slots *s, uint64_t slot, const char *id);
 

@@ -268,6 +268,19 @@ test_files_are_claimed(void **state)
 	queue_close(&third);
 }
 
+static void
+write_at(const char *name, const void *p, size_t n, off_t at)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", fixture_dir, name);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_true(file_pwrite_all(fd, p, n, at));
+	close(fd);
+}
+
 static char committing[QUEUE_ID_SIZE];
 static unsigned looked;
 
@@ -299,6 +312,50 @@ test_unfinished_is_busy(void **state)
 	during_sync = NULL;
 	assert_int_equal(looked, 1);
 	assert_true(queue_writer_slot(w) > 0);
+	queue_writer_free(&w);
+	open_message(queue, QUEUE_INCOMING, committing, &m);
+	queue_message_done(&m);
+	remove_message(committing);
+}
+
+static void
+recover_while_it_is_written(void)
+{
+	struct queue *other = another_queue();
+	struct queue_message m;
+	const char *why = "";
+	char first[8], wrong[8] = "Postern?";
+
+	/* As a reader may see it that looks in the middle of a write. */
+	assert_true(file_pread_all(slot_pool_fd(&queue->slots), first, sizeof(first), 0));
+	write_at("slots/0", wrong, sizeof(wrong), 0);
+	assert_int_equal(
+	    queue_message_open(other, QUEUE_INCOMING, committing, false, &m, &why), QUEUE_GONE);
+	queue_slot_hint(other, committing, 1);
+	assert_int_equal(
+	    queue_message_open(other, QUEUE_INCOMING, committing, false, &m, &why), QUEUE_BUSY);
+	queue_slots_recover(other);
+	assert_int_equal(files_in("corrupt"), 0);
+	write_at("slots/0", first, sizeof(first), 0);
+	looked++;
+	queue_close(&other);
+}
+
+/* Half a preamble under the writer's lock is no damage. */
+static void
+test_half_written_is_left_alone(void **state)
+{
+	struct queue_writer *w = queue_writer_new(queue, QUEUE_INCOMING);
+	struct queue_message m;
+	const char *why = "";
+
+	(void)state;
+	snprintf(committing, sizeof(committing), "%s", queue_writer_id(w));
+	looked = 0;
+	during_sync = recover_while_it_is_written;
+	assert_int_equal(write_message(w, NULL, 0, 1, &why), QUEUE_OK);
+	during_sync = NULL;
+	assert_int_equal(looked, 1);
 	queue_writer_free(&w);
 	open_message(queue, QUEUE_INCOMING, committing, &m);
 	queue_message_done(&m);
@@ -380,19 +437,6 @@ test_false_hints(void **state)
 }
 
 /* ---- after a crash ---- */
-
-static void
-write_at(const char *name, const void *p, size_t n, off_t at)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", fixture_dir, name);
-	fd = open(path, O_WRONLY | O_CREAT, 0600);
-	assert_true(fd >= 0);
-	assert_true(file_pwrite_all(fd, p, n, at));
-	close(fd);
-}
 
 /* Between the new file and the freed slot of a move the process was killed. */
 static void
@@ -610,6 +654,7 @@ main(void)
 		SLOT_TEST(test_move_makes_a_file),
 		SLOT_TEST(test_files_are_claimed),
 		SLOT_TEST(test_unfinished_is_busy),
+		SLOT_TEST(test_half_written_is_left_alone),
 		SLOT_TEST(test_failed_sync),
 		SLOT_TEST(test_no_free_slot),
 		SLOT_TEST(test_false_hints),
