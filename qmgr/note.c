@@ -20,26 +20,26 @@ struct job {
 	const char *why;
 };
 
-bool
+enum queue_result
 message_journal(struct message *m)
 {
 	const char *why = NULL;
 	enum queue_result r;
 
 	if (m->journal && !m->journal->journal_broken)
-		return true;
+		return QUEUE_OK;
 	if (m->journal)
 		queue_message_done(m->journal);
 	else
 		m->journal = NEW(struct queue_message);
 	r = queue_message_open(qmgr.queue, m->place, m->id, true, m->journal, &why);
 	if (r == QUEUE_OK)
-		return true;
+		return r;
 	log_warn("%s: open queue file to note its state: %s", m->id,
 	    why ? why : queue_result_text(r));
 	mem_free(m->journal);
 	m->journal = NULL;
-	return false;
+	return r;
 }
 
 static void
@@ -47,10 +47,9 @@ append_run(void *argument)
 {
 	struct job *j = argument;
 
-	j->result = QUEUE_ERROR;
-	if (!message_journal(j->m))
+	j->result = message_journal(j->m);
+	if (j->result != QUEUE_OK)
 		return;
-	j->result = QUEUE_OK;
 	if (j->expire)
 		j->result = queue_journal_expire(qmgr.queue, j->m->journal, &j->why);
 	if (j->result == QUEUE_OK && j->count)
@@ -67,8 +66,8 @@ defer_run(void *argument)
 	struct job *j = argument;
 	struct message *m = j->m;
 
-	j->result = QUEUE_ERROR;
-	if (!message_journal(m))
+	j->result = message_journal(m);
+	if (j->result != QUEUE_OK)
 		return;
 	j->result = queue_journal_attempt(qmgr.queue, m->journal, j->due, &j->why);
 	if (j->result == QUEUE_OK && m->place != j->to)
@@ -89,6 +88,13 @@ hold_run(void *argument)
 
 /* ---- waiting for it ---- */
 
+/* Of a message that somebody took away while it was active nothing needs to be kept. */
+static bool
+is_noted(const struct job *j)
+{
+	return j->result == QUEUE_OK || j->result == QUEUE_GONE;
+}
+
 bool
 note_outcomes(
     struct message *m, const struct queue_journal_entry *entries, size_t count, bool expire)
@@ -96,7 +102,7 @@ note_outcomes(
 	struct job j = { .m = m, .entries = entries, .count = count, .expire = expire };
 
 	task_offload(append_run, &j);
-	return j.result == QUEUE_OK;
+	return is_noted(&j);
 }
 
 bool
@@ -105,7 +111,7 @@ note_attempt(struct message *m, microseconds due)
 	struct job j = { .m = m, .to = QUEUE_DEFERRED, .due = due };
 
 	task_offload(defer_run, &j);
-	return j.result == QUEUE_OK || j.result == QUEUE_GONE;
+	return is_noted(&j);
 }
 
 bool

@@ -232,7 +232,7 @@ void outcomes_clear(struct outcomes *o);
 void outcome_start(void);
 
 /* ---- note.c: what is written about a message ---- */
-bool message_journal(struct message *m); /* opens it; blocks: for offloads */
+enum queue_result message_journal(struct message *m); /* opens it; blocks: for offloads */
 /* These wait for the disk. */
 bool note_outcomes(struct message *m, const struct queue_journal_entry *entries, size_t count,
     bool expire);                                       /* expire: that it was asked for, too */

@@ -343,6 +343,9 @@ queue_move(struct queue *q, const char *id, enum queue_place from, enum queue_pl
 	if (slot)
 		return slot_move(q, slot, id, to, why);
 	error = rename_no_replace(source->fd, target->fd, id);
+	/* A move out of a slot that was cut short may have left something. */
+	if (error == EEXIST && queue_remove_incomplete(q, id, to, why) == QUEUE_OK)
+		error = rename_no_replace(source->fd, target->fd, id);
 	if (error)
 		return queue_lookup_error(error, why);
 	/* The new name first: in between, a crash may leave both, but never none. */
@@ -405,7 +408,8 @@ queue_remove_incomplete(
 		if (errno == EWOULDBLOCK)
 			r = QUEUE_BUSY;
 	} else if (is_incomplete(fd)) {
-		r = queue_remove(q, id, place, why);
+		/* The file alone: the message may still be in the slot that it was to leave. */
+		r = unlinkat(dir->fd, id, 0) == 0 ? QUEUE_OK : queue_lookup_error(errno, why);
 	} else {
 		*why = "not an incomplete message file";
 	}

@@ -267,11 +267,14 @@ queue_message_open(struct queue *q, enum queue_place place, const char *id, bool
 		slot = slot_learned(&q->slots, id);
 	if (!slot) {
 		r = queue_file_open(q, place, id, for_journal, m, why);
-		if (r != QUEUE_GONE || place != QUEUE_INCOMING)
+		if ((r != QUEUE_GONE && r != QUEUE_INCOMPLETE) || place != QUEUE_INCOMING)
 			return r;
+		/* Nor does half a file mean that there is no message. */
 		slot = slot_search(&q->slots, id);
+		if (!slot)
+			return r;
 	}
-	r = slot ? slot_open(q, slot, id, for_journal, m, why) : QUEUE_GONE;
+	r = slot_open(q, slot, id, for_journal, m, why);
 	/* It may have got a file of its own since. */
 	return r == QUEUE_GONE ? queue_file_open(q, place, id, for_journal, m, why) : r;
 }

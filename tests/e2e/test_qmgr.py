@@ -650,6 +650,26 @@ def test_file_system_refuses_for_a_while(queue, place, files, mode, usual, text,
     assert q.postern.children("qmgr") == [pid]
 
 
+def test_file_that_is_taken_away(queue):
+    """By an administrator with rm, while it is being delivered: there is nothing to be kept."""
+    q = queue("later@ deferred 4.2.2 busy\n", **PATIENT)
+    q.inject("first@one.example")
+    q.wait("sent")
+    agents = q.postern.children("fake_agent")
+    for pid in agents:
+        os.kill(pid, signal.SIGSTOP)
+    queue_id = q.inject("later@one.example", text=LARGE_MESSAGE)
+    q.postern.wait_log(rf"{queue_id}: from=.*queue active")
+    os.unlink(os.path.join(q.postern.queue, "incoming", queue_id))
+    for pid in agents:
+        os.kill(pid, signal.SIGCONT)
+    q.postern.wait_log(rf"{queue_id}: open queue file to note its state: No such file")
+    other = q.inject("user@two.example")
+    q.wait("sent", 2)
+    assert q.command("delete", queue_id).startswith("not-found")
+    assert q.places(queue_id) == [] and q.lines("sent")[1][1] == other
+
+
 def test_files_that_cannot_be_read_for_a_while(queue):
     q = queue("* deferred 4.2.0 wait\n")
     queue_id = q.inject("user@one.example")

@@ -12,6 +12,7 @@ static unsigned fail_at; /* the call with this number, from 1; 0: none */
 static int fail_with;    /* an errno, or SHORT_WRITE */
 static unsigned calls;   /* so far */
 static bool failed;      /* it happened */
+static bool is_killed;   /* nor does any later call do anything */
 static enum call_kind failed_kind;
 static enum call_kind also_fails = CALL_KINDS; /* every call of this kind */
 static bool sync_failed_on[1024];
@@ -25,7 +26,7 @@ call_before(struct call *c, long *result)
 		assert_false(sync_failed_on[c->fd]);
 	if (c->kind == CALL_CLOSE)
 		sync_failed_on[c->fd] = false;
-	if (++calls != fail_at && c->kind != also_fails)
+	if (++calls != fail_at && c->kind != also_fails && !(is_killed && failed))
 		return false;
 	if (calls == fail_at) {
 		failed = true;
@@ -231,6 +232,66 @@ test_slot_move(void **state)
 	}
 }
 
+/*
+ * Killed at each call of a move, or while it gets a file for its journal. The next process
+ * finds the message once, whole, whatever is in its way, and brings the move to its end.
+ */
+static void
+test_slot_move_killed(void **state)
+{
+	static const enum queue_place places[] = { QUEUE_DEFERRED, QUEUE_INCOMING };
+	const struct queue_journal_entry e = { 0, QUEUE_RCPT_PENDING, 1, VIEW("4.0.0"),
+		VIEW("later") };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		unsigned at = 0;
+
+		do {
+			char id[QUEUE_ID_SIZE];
+			struct queue_message m;
+			const char *why = NULL;
+
+			reopen_with_slots();
+			put_message(QUEUE_INCOMING, 10, 1, id);
+			is_killed = true;
+			arm(++at, EIO);
+			if (places[i] == QUEUE_DEFERRED)
+				queue_move(queue, id, QUEUE_INCOMING, QUEUE_DEFERRED, &why);
+			else if (queue_message_open(
+				     queue, QUEUE_INCOMING, id, true, &m, &why) == QUEUE_OK)
+				queue_message_done(&m);
+			is_killed = false;
+			intercept_off();
+			reopen_with_slots();
+			queue_slots_recover(queue);
+			if (queue_message_open(queue, QUEUE_DEFERRED, id, false, &m, &why) ==
+			    QUEUE_OK) {
+				queue_message_done(&m);
+			} else {
+				assert_int_equal(queue_message_open(queue, QUEUE_INCOMING, id,
+						     false, &m, &why),
+				    QUEUE_OK);
+				queue_message_done(&m);
+				assert_int_equal(queue_message_open(
+						     queue, QUEUE_INCOMING, id, true, &m, &why),
+				    QUEUE_OK);
+				assert_int_equal(
+				    queue_journal_append(queue, &m, &e, 1, true, &why),
+				    QUEUE_OK);
+				queue_message_done(&m);
+				if (places[i] == QUEUE_DEFERRED)
+					assert_int_equal(queue_move(queue, id, QUEUE_INCOMING,
+							     QUEUE_DEFERRED, &why),
+					    QUEUE_OK);
+			}
+			check_committed(id, places[i], 10);
+			assert_int_equal(count_all_files(), 0);
+		} while (failed);
+		assert_true(at > 7);
+	}
+}
+
 /* A small message in a slot: data and nothing else. */
 static void
 test_slot_is_cheap(void **state)
@@ -396,6 +457,7 @@ main(void)
 		cmocka_unit_test(test_journal),
 		cmocka_unit_test(test_slot_commit), /* from here on the queue has slots */
 		cmocka_unit_test(test_slot_move),
+		cmocka_unit_test(test_slot_move_killed),
 		cmocka_unit_test(test_slot_is_cheap),
 	};
 

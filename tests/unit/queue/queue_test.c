@@ -93,6 +93,7 @@ test_move_never_replaces(void **state)
 	(void)state;
 	put_message(QUEUE_INCOMING, 100, 1, id);
 	fd = open(message_path(QUEUE_HOLD, id), O_CREAT | O_EXCL | O_WRONLY, 0600);
+	assert_int_equal(write(fd, "x", 1), 1); /* what is empty is nobody's */
 	assert_int_equal(fstat(fd, &before), 0);
 	close(fd);
 	assert_int_equal(queue_move(queue, id, QUEUE_INCOMING, QUEUE_HOLD, &why), QUEUE_ERROR);
