@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Removing what is finished. One task takes all that gathered in a few milliseconds, and while
- * it was removing the last batch; unlinking and the last close, which frees the blocks, happen outside the loop. A
- * message whose file cannot be removed stays in memory, so that nobody delivers it again, and
- * is tried again later.
+ * it was removing the last batch; unlinking and the last close, which frees the blocks, happen
+ * outside the loop. A message whose file cannot be removed stays in memory, so that nobody
+ * delivers it again, and is tried again later.
  */
 #include "base/log.h"
 #include "base/mem.h"
