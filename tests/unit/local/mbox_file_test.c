@@ -215,13 +215,13 @@ respects_locks(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct fixture f;
-		char *path;
+		char path[100]; /* not of the heap: the child would lose it */
 		int hold;
 		pid_t pid;
 
 		fixture_open(&f, "mbox", rows[i].settings);
 		fixture_message(&f, VIEW(BODY));
-		path = mem_printf("%s/mbox", f.directory);
+		snprintf(path, sizeof(path), "%s/mbox", f.directory);
 		pid = lock_elsewhere(path, rows[i].by_flock, &hold);
 		assert_int_equal(fixture_deliver(&f), rows[i].expected);
 		if (rows[i].expected == DELIVER_DEFERRED) {
@@ -236,7 +236,6 @@ respects_locks(void **state)
 			assert_int_equal(fixture_deliver(&f), DELIVER_SENT);
 			file_is(&f, "mbox", DELIVERED);
 		}
-		mem_free(path);
 		fixture_close(&f);
 	}
 }
