@@ -238,7 +238,7 @@ hostile_sizes(void **state)
 		header_address_walk_done(&w);
 		buf_done(&value);
 	}
-	assert_true(clock_now() - start < 20 * SECOND);
+	assert_true(clock_now() - start < 100 * SECOND); /* 20 under Valgrind; square: hours */
 }
 
 static void
