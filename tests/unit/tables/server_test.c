@@ -88,6 +88,7 @@ service_start(void)
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	char fd_text[20], serve_text[] = "serve", self[] = "server_test";
 	char *arguments[] = { self, serve_text, fd_text, NULL };
+	char program[1000] = ""; /* the link itself leads to Valgrind when that runs the test */
 
 	snprintf(name.sun_path, sizeof(name.sun_path), "%s", socket_path);
 	unlink(socket_path);
@@ -95,8 +96,8 @@ service_start(void)
 	assert_int_equal(bind(listener, (struct sockaddr *)&name, sizeof(name)), 0);
 	assert_int_equal(listen(listener, 100), 0);
 	snprintf(fd_text, sizeof(fd_text), "%d", listener);
-	assert_int_equal(
-	    posix_spawn(&service, "/proc/self/exe", NULL, NULL, arguments, environ), 0);
+	assert_true(readlink("/proc/self/exe", program, sizeof(program) - 1) > 0);
+	assert_int_equal(posix_spawn(&service, program, NULL, NULL, arguments, environ), 0);
 	close(listener);
 }
 
