@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One message into the worker's mailbox, with the rights of its owner. Everything here blocks
- * on the disk and runs in an offload thread; several at a time are fine.
+ * on the disk, in the threads of the worker; several at a time are fine.
  */
 #ifndef LOCAL_DELIVER_FILE_H
 #define LOCAL_DELIVER_FILE_H

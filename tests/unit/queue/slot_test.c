@@ -297,17 +297,17 @@ look_while_it_is_written(void)
 	queue_close(&other);
 }
 
+/* A commit during whose sync the function looks; the message is there afterwards. */
 static void
-test_unfinished_is_busy(void **state)
+commit_watched(void (*look)(void))
 {
 	struct queue_writer *w = queue_writer_new(queue, QUEUE_INCOMING);
 	struct queue_message m;
 	const char *why = "";
 
-	(void)state;
 	snprintf(committing, sizeof(committing), "%s", queue_writer_id(w));
 	looked = 0;
-	during_sync = look_while_it_is_written;
+	during_sync = look;
 	assert_int_equal(write_message(w, NULL, 0, 1, &why), QUEUE_OK);
 	during_sync = NULL;
 	assert_int_equal(looked, 1);
@@ -316,6 +316,13 @@ test_unfinished_is_busy(void **state)
 	open_message(queue, QUEUE_INCOMING, committing, &m);
 	queue_message_done(&m);
 	remove_message(committing);
+}
+
+static void
+test_unfinished_is_busy(void **state)
+{
+	(void)state;
+	commit_watched(look_while_it_is_written);
 }
 
 static void
@@ -345,21 +352,8 @@ recover_while_it_is_written(void)
 static void
 test_half_written_is_left_alone(void **state)
 {
-	struct queue_writer *w = queue_writer_new(queue, QUEUE_INCOMING);
-	struct queue_message m;
-	const char *why = "";
-
 	(void)state;
-	snprintf(committing, sizeof(committing), "%s", queue_writer_id(w));
-	looked = 0;
-	during_sync = recover_while_it_is_written;
-	assert_int_equal(write_message(w, NULL, 0, 1, &why), QUEUE_OK);
-	during_sync = NULL;
-	assert_int_equal(looked, 1);
-	queue_writer_free(&w);
-	open_message(queue, QUEUE_INCOMING, committing, &m);
-	queue_message_done(&m);
-	remove_message(committing);
+	commit_watched(recover_while_it_is_written);
 }
 
 /* The refused message is nowhere; later ones do not trust the file any more. */
