@@ -89,6 +89,18 @@ def pss_kb(pids):
     return total
 
 
+def cpu_seconds(pids):
+    """Processor time of these processes and of the children that they have waited for."""
+    ticks = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                ticks += sum(int(word) for word in f.read().rsplit(")", 1)[1].split()[11:15])
+        except OSError:
+            pass
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 class Peer:
     """Common to both: mailboxes, configuration file, waiting for the port."""
 
@@ -152,6 +164,9 @@ class Peer:
 
     def memory_kb(self):
         return pss_kb(descendants(self.pid()))
+
+    def cpu_seconds(self):
+        return cpu_seconds(descendants(self.pid()))
 
     def __enter__(self):
         return self
@@ -265,10 +280,10 @@ class Postfix(Peer):
         return self.process.pid
 
 
-def smtp_source():
-    """The load generator of the postfix package: argv to put in front, and its environment."""
+def postfix_program(name):
+    """smtp-source or smtp-sink of the postfix package: its path and its environment."""
     tree = unpack("postfix")
-    return (os.path.join(tree, "usr", "sbin", "smtp-source"),
+    return (os.path.join(tree, "usr", "sbin", name),
             {**os.environ, "LD_LIBRARY_PATH": library_path(tree)})
 
 

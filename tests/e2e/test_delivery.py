@@ -188,7 +188,7 @@ def test_msmtp(suite):
 def test_smtp_source(suite, keep):
     import peers
     try:
-        program, environment = peers.smtp_source()
+        program, environment = peers.postfix_program("smtp-source")
     except (subprocess.CalledProcessError, OSError):
         pytest.skip("the postfix package cannot be downloaded here")
     done = subprocess.run([program, *(["-d"] if keep else []), "-s", "10", "-m", "100", "-l",
