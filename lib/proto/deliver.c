@@ -47,6 +47,9 @@ static const struct ipc_field outcome_fields[] = {
 	IPC_OPTIONAL(IPC_VIEW, deliver_outcome, relay),
 	IPC_OPTIONAL(IPC_VIEW, deliver_outcome, remote_host),
 	IPC_OPTIONAL(IPC_BOOL, deliver_outcome, destination_failed),
+	IPC_OPTIONAL(IPC_BOOL, deliver_outcome, dsn_passed_on),
+	IPC_OPTIONAL(IPC_BOOL, deliver_outcome, relayed),
+	IPC_OPTIONAL(IPC_BOOL, deliver_outcome, expanded),
 };
 
 static const struct ipc_field done_fields[] = {

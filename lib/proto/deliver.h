@@ -64,6 +64,11 @@ struct deliver_outcome {
 	struct view relay;       /* "local", host[address]:port */
 	struct view remote_host; /* for notices: who said so, empty for ourselves */
 	bool destination_failed; /* the destination as a whole is at fault, not this message */
+	/* For NOTIFY=SUCCESS, when it was sent: */
+	bool dsn_passed_on; /* the next system got the DSN parameters (RFC 3461) and tells
+			       itself */
+	bool relayed;       /* to another mail system, which is not known to tell anybody */
+	bool expanded; /* into several other recipients, by a list or an alias with an owner */
 };
 
 struct deliver_done {
