@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handlers of the loop: watches, timers, signals; and a child that leaves the loop behind. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -15,34 +8,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "task/task.h"
-
-static unsigned done;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	done = 0;
-	task_init();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	task_done();
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-static nanoseconds
-soon(void)
-{
-	return clock_deadline(20 * SECOND);
-}
+#include "task_fixture.h"
 
 struct pair {
 	int fds[2];

@@ -1,46 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pool of threads: many jobs at once, no cancellation, and the places without a pool. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "task/task.h"
-
-static unsigned done;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	done = 0;
-	task_init();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	task_done();
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-static nanoseconds
-soon(void)
-{
-	return clock_deadline(20 * SECOND);
-}
+#include "task_fixture.h"
 
 struct job {
 	pthread_t thread;

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stacks: depth, the guard in its three kinds, and what they cost in memory. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,33 +14,7 @@
 #include "base/number.h"
 #include "task/loop.h"
 #include "task/sanitizer.h"
-
-static unsigned done;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	done = 0;
-	task_init();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	task_done();
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-static nanoseconds
-soon(void)
-{
-	return clock_deadline(20 * SECOND);
-}
+#include "task_fixture.h"
 
 /* Uses about `bytes` of stack and fills them. */
 static unsigned __attribute__((noinline)) dive(size_t bytes, unsigned seed)

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of tasks: starting, yielding, joining, cancelling, stopping, and very many of them.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,25 +8,7 @@
 
 #include "base/mem.h"
 #include "task/sanitizer.h"
-#include "task/task.h"
-
-static int
-setup(void **state)
-{
-	(void)state;
-	task_init();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	task_done();
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#include "task_fixture.h"
 
 static char trace[64];
 static char a[] = "a", b[] = "b", c[] = "c";

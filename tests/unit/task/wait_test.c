@@ -1,46 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every kind of wait: that it is served, that it times out, that it is cancelled, in order. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "task/task.h"
-
-static unsigned done;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	done = 0;
-	task_init();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	task_done();
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-static nanoseconds
-soon(void)
-{
-	return clock_deadline(20 * SECOND);
-}
+#include "task_fixture.h"
 
 /*
  * The table of waits. Each begins with nothing to wait for; `serve` provides it.
