@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Concurrency of one destination. The window starts small, grows by one with each success as
- * long as it is used in full, and shrinks by one with each failure of the destination itself.
+ * Concurrency of one destination. The window starts small and follows feedback: a success adds
+ * to what has been gathered until that makes one more delivery at a time, a failure of the
+ * destination itself takes away likewise. Hysteresis: the first failure lowers the window at
+ * once, the first success only gathers, and a change in one direction makes the other begin
+ * anew. So with 1/8, eight successes raise the window, and one failure lowers it, the next one
+ * after eight more.
+ *
  * When as many deliveries have failed without a success between them as the window allows at
- * one time, nobody is there: the destination is suspended, and what waits for it is deferred.
+ * one time (a cohort), or a multiple of it, nobody is there: the destination is suspended, and
+ * what waits for it is deferred.
  */
 #include "qmgr/destination.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "base/mem.h"
+
+/* Ten times 0.1 is to count as 1. */
+#define SLOP 1e-6
 
 struct destination *
 destination_new(struct transport *t, struct view key, const struct destination_limits *limits)
@@ -38,16 +48,30 @@ destination_free(struct destination **d)
 bool
 destination_has_room(const struct destination *d)
 {
-	return d->dead_until == 0 && d->waiting > 0 && d->busy < d->window;
+	return d->dead_until == 0 && d->paused_until == 0 && d->waiting > 0 &&
+	    d->busy < d->window;
 }
 
+/*
+ * The window is kept within reach of what really runs: otherwise a quiet time would let it grow
+ * so far that failures mean nothing.
+ */
 void
 destination_succeeded(struct destination *d, const struct destination_limits *limits)
 {
+	unsigned most = limits->most > 0 ? (unsigned)limits->most : UINT_MAX;
+
 	d->failed_cohorts = 0;
-	if (d->dead_until == 0 && d->busy >= d->window &&
-	    (limits->most == 0 || d->window < (unsigned)limits->most))
-		d->window++;
+	if (d->dead_until != 0 || d->window >= most ||
+	    d->window >= d->busy + (unsigned)limits->initial)
+		return;
+	d->success += feedback_value(&limits->positive, d->window);
+	while (d->success + SLOP >= 1) {
+		if (d->window < most)
+			d->window++;
+		d->success -= 1;
+		d->failure = 0;
+	}
 }
 
 bool
@@ -56,9 +80,16 @@ destination_failed(struct destination *d, const struct destination_limits *limit
 	if (d->dead_until != 0)
 		return false;
 	d->failed_cohorts += 1.0 / d->window;
-	if (d->window > 1)
-		d->window--;
-	return limits->cohort_limit > 0 && d->failed_cohorts >= limits->cohort_limit;
+	if (limits->cohort_limit > 0 && d->failed_cohorts + SLOP >= limits->cohort_limit)
+		return true;
+	d->failure -= feedback_value(&limits->negative, d->window);
+	while (d->failure + SLOP < 0) {
+		if (d->window > 1)
+			d->window--;
+		d->failure += 1;
+		d->success = 0;
+	}
+	return false;
 }
 
 void
@@ -79,6 +110,7 @@ destination_revive(struct destination *d, const struct destination_limits *limit
 	if (limits->most > 0 && window > limits->most)
 		window = limits->most;
 	d->window = window > 0 ? (unsigned)window : 1;
+	d->success = d->failure = 0;
 	d->failed_cohorts = 0;
 	d->dead_until = 0;
 	mem_free(d->suspension);

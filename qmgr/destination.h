@@ -12,11 +12,14 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/view.h"
+#include "qmgr/feedback.h"
 
 struct destination_limits {
 	int initial;      /* deliveries at a time to begin with */
 	int most;         /* 0: no limit */
 	int cohort_limit; /* failures, in units of the window, until it is dead; 0: never */
+	struct feedback positive, negative;
+	nanoseconds rate_delay; /* between deliveries, of which there is one at a time then */
 };
 
 /* Why nothing is handed out for now; for the recipients that come meanwhile. */
@@ -28,13 +31,16 @@ struct suspension {
 struct destination {
 	struct transport *transport;
 	char *key;
-	struct list link;    /* in transport.ready or transport.dead */
+	struct list link;    /* in transport.ready, paused or dead */
 	struct list entries; /* that wait */
 	unsigned waiting;
 	unsigned busy;   /* deliveries running */
 	unsigned window; /* how many there may be */
+	double success;  /* what successes have added since the window last changed */
+	double failure;  /* what is left before failures make it smaller */
 	double failed_cohorts;
-	nanoseconds dead_until; /* 0: alive */
+	nanoseconds paused_until; /* of a rate delay; 0: not paused */
+	nanoseconds dead_until;   /* 0: alive */
 	struct suspension *suspension;
 };
 

@@ -242,15 +242,25 @@ ask(struct worker *w, struct delivery *d)
 }
 
 static void
+log_window(const struct transport *t, const struct destination *d)
+{
+	if (qmgr.values->destination_concurrency_feedback_debug && d->dead_until == 0)
+		log_info("queue %s: limit %d window %u success %g failure %g fail_cohorts %g",
+		    d->key, t->limits.destination.most, d->window, d->success, d->failure,
+		    d->failed_cohorts);
+}
+
+static void
 give_feedback(struct transport *t, struct delivery *d)
 {
 	struct destination *destination = d->entry->destination;
 
 	if (!d->destination_failed)
-		destination_succeeded(destination, &t->limits);
-	else if (destination_failed(destination, &t->limits))
+		destination_succeeded(destination, &t->limits.destination);
+	else if (destination_failed(destination, &t->limits.destination))
 		transport_destination_suspend(
 		    t, destination, view_of(d->failure.dsn), view_of(d->failure.reason));
+	log_window(t, destination);
 }
 
 static void

@@ -172,20 +172,32 @@ void scan_hold(void); /* for what dead writers left there; once */
 /* Resolves and queues the next portion. May wait. */
 void message_fill(struct message *m);
 
+/* ---- limits.c: the parameters of one transport ---- */
+
+struct transport_limits {
+	struct destination_limits destination;
+	int destination_recipients; /* in one delivery; 0: no limit, 1: each has its own */
+	nanoseconds rate_delay;     /* between deliveries, whatever their destination */
+	bool is_deferred;           /* defer_transports */
+};
+void transport_limits_read(const char *transport, struct transport_limits *out);
+
 /* ---- transport.c ---- */
 
 struct transport {
 	char *name;
 	struct hash *destinations;
-	struct list ready; /* destinations with a waiting entry and room */
-	struct list dead;  /* suspended destinations, the first to end first */
-	size_t dead_count;
+	struct list ready;  /* destinations with a waiting entry and room */
+	struct list paused; /* those in a rate delay, the first to end first */
+	struct list dead;   /* suspended ones, likewise */
+	size_t dead_count, paused_count;
 	struct ipc_pool *pool;
 	unsigned workers, workers_max;
 	unsigned starting; /* workers that have not run yet */
-	struct destination_limits limits;
-	int recipient_limit;
-	bool is_deferred; /* defer_transports */
+	unsigned busy;     /* deliveries running */
+	struct transport_limits limits;
+	nanoseconds paused_until; /* of a rate delay */
+	struct task_timer *resume;
 	nanoseconds dead_until;
 	struct suspension suspension;
 };
@@ -206,7 +218,8 @@ void transport_add(struct transport *t, struct entry *e); /* a new entry of e->d
 struct entry *transport_select(struct transport *t);      /* now running, or NULL */
 /* After a delivery; e is not touched any more. */
 void transport_finished(struct transport *t, struct destination *d);
-void transport_withdraw(struct entry *e); /* one that waits */
+void transport_withdraw(struct entry *e);   /* one that waits */
+void transport_resume(struct transport *t); /* looks which rate delays are over */
 void transport_kick(struct transport *t);
 void transport_kick_all(void);
 

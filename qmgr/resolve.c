@@ -82,7 +82,7 @@ destination_key(struct message *m, const struct transport *t, const struct recip
 	size_t n = 1;
 	char *key;
 
-	if (t->recipient_limit != 1)
+	if (t->limits.destination_recipients != 1)
 		return r->route.nexthop;
 	address_split(r->route.recipient, &local, &domain);
 	while (n < local.n && !strchr(delimiters, local.p[n]))
@@ -117,7 +117,8 @@ entry_open(struct message *m, struct transport *t, struct destination *d)
 		return NULL;
 	e = LIST_ITEM(d->entries.prev, struct entry, link);
 	if (e->message != m ||
-	    (t->recipient_limit > 0 && e->count >= (unsigned)t->recipient_limit))
+	    (t->limits.destination_recipients > 0 &&
+		e->count >= (unsigned)t->limits.destination_recipients))
 		return NULL;
 	return e;
 }
@@ -151,7 +152,7 @@ queue_one(struct message *m, struct recipient *r)
 		outcome_defer(m, r, VIEW("4.3.5"), view_of(why));
 		return;
 	}
-	if (t->is_deferred && !m->flush) {
+	if (t->limits.is_deferred && !m->flush) {
 		outcome_defer(m, r, VIEW("4.3.2"), VIEW("deferred transport"));
 		return;
 	}

@@ -13,36 +13,13 @@
 
 #define TRANSPORTS_MAX 1000
 #define NAME_MAX_      100
-#define DEAD_MAX       10000 /* suspended destinations remembered, per transport */
+#define IDLE_KEPT_MAX  10000 /* suspended or paused destinations remembered, per transport */
 #define IDLE_MAX       100   /* connections kept */
 #define IDLE_TIME      (60 * SECOND)
 
 /* ---- transports ---- */
 
-static int
-limit_of(const struct transport *t, const char *suffix, int otherwise)
-{
-	char *why = NULL;
-	int value;
-
-	if (conf_transport_int(qmgr.conf, t->name, suffix, &value, &why))
-		return value;
-	log_warn("%s; using %d", why, otherwise);
-	mem_free(why);
-	return otherwise;
-}
-
-static bool
-list_names(const char *list, struct view name)
-{
-	struct view rest = view_of(list), word;
-
-	while (view_next_word(&rest, ", \t\r\n", &word)) {
-		if (view_eq(word, name))
-			return true;
-	}
-	return false;
-}
+static void resume(void *context);
 
 static struct transport *
 transport_new(struct view name)
@@ -53,15 +30,13 @@ transport_new(struct view name)
 	t->name = mem_dup(name.p, name.n);
 	t->destinations = hash_new();
 	list_init(&t->ready);
+	list_init(&t->paused);
 	list_init(&t->dead);
 	service_path(path, sizeof(path), "private", t->name);
 	t->pool = ipc_pool_new(path, IDLE_MAX, IDLE_TIME);
-	t->limits.initial = limit_of(t, "initial_destination_concurrency", 5);
-	t->limits.most = limit_of(t, "destination_concurrency_limit", 20);
-	t->limits.cohort_limit = limit_of(t, "destination_concurrency_failed_cohort_limit", 1);
-	t->recipient_limit = limit_of(t, "destination_recipient_limit", 50);
+	t->resume = task_timer_new(resume, t);
 	t->workers_max = (unsigned)qmgr.values->default_process_limit;
-	t->is_deferred = list_names(qmgr.values->defer_transports, name);
+	transport_limits_read(t->name, &t->limits);
 	return t;
 }
 
@@ -157,7 +132,7 @@ drop_if_unused(struct destination *d)
 {
 	struct transport *t = d->transport;
 
-	if (d->waiting || d->busy || d->dead_until != 0)
+	if (d->waiting || d->busy || d->dead_until != 0 || d->paused_until != 0)
 		return;
 	list_remove(&d->link);
 	hash_remove(t->destinations, view_of(d->key));
@@ -171,7 +146,64 @@ transport_destination_revive(struct transport *t, struct destination *d)
 		return;
 	list_remove(&d->link);
 	t->dead_count--;
-	destination_revive(d, &t->limits);
+	destination_revive(d, &t->limits.destination);
+}
+
+/* ---- rate delays ---- */
+
+static void place_in_ring(struct transport *t, struct destination *d);
+
+static void
+end_pause(struct transport *t, struct destination *d)
+{
+	if (d->paused_until == 0)
+		return;
+	list_remove(&d->link);
+	d->paused_until = 0;
+	t->paused_count--;
+}
+
+static struct destination *
+first_paused(const struct transport *t)
+{
+	return list_is_empty(&t->paused) ? NULL
+					 : LIST_ITEM(t->paused.next, struct destination, link);
+}
+
+static void
+set_resume(struct transport *t)
+{
+	struct destination *d = first_paused(t);
+	nanoseconds at = d ? d->paused_until : DEADLINE_NEVER;
+
+	if (t->paused_until != 0 && t->paused_until < at)
+		at = t->paused_until;
+	task_timer_set(t->resume, at);
+}
+
+/* Pauses of destinations all last equally long: the first ones in the list end first. */
+void
+transport_resume(struct transport *t)
+{
+	nanoseconds now = clock_now();
+	struct destination *d;
+
+	if (t->paused_until <= now)
+		t->paused_until = 0;
+	while ((d = first_paused(t)) != NULL &&
+	    (d->paused_until <= now || t->paused_count > IDLE_KEPT_MAX)) {
+		end_pause(t, d);
+		place_in_ring(t, d);
+		drop_if_unused(d);
+	}
+	set_resume(t);
+	transport_kick(t);
+}
+
+static void
+resume(void *context)
+{
+	transport_resume(context);
 }
 
 /* Suspensions all last equally long: the first ones in the list end first. */
@@ -183,7 +215,7 @@ forget_dead(struct transport *t)
 	while (!list_is_empty(&t->dead)) {
 		struct destination *d = LIST_ITEM(t->dead.next, struct destination, link);
 
-		if (d->dead_until > now && t->dead_count <= DEAD_MAX)
+		if (d->dead_until > now && t->dead_count <= IDLE_KEPT_MAX)
 			return;
 		transport_destination_revive(t, d);
 		drop_if_unused(d);
@@ -198,7 +230,7 @@ transport_destination(struct transport *t, struct view key)
 	forget_dead(t);
 	d = hash_find(t->destinations, key);
 	if (!d) {
-		d = destination_new(t, key, &t->limits);
+		d = destination_new(t, key, &t->limits.destination);
 		hash_put(t->destinations, key, d);
 	}
 	return d;
@@ -218,6 +250,7 @@ transport_destination_suspend(
 {
 	nanoseconds span = qmgr.values->minimal_backoff_time;
 
+	end_pause(t, d);
 	list_remove(&d->link);
 	destination_suspend(d, clock_deadline(span), dsn, reason);
 	list_append(&t->dead, &d->link);
@@ -233,7 +266,7 @@ place_in_ring(struct transport *t, struct destination *d)
 {
 	bool in_ring = !list_is_empty(&d->link);
 
-	if (d->dead_until != 0)
+	if (d->dead_until != 0 || d->paused_until != 0)
 		return;
 	if (destination_has_room(d) && !in_ring)
 		list_append(&t->ready, &d->link);
@@ -250,10 +283,18 @@ transport_add(struct transport *t, struct entry *e)
 	transport_kick(t);
 }
 
+static bool
+may_deliver(struct transport *t)
+{
+	if (qmgr.finishing || transport_is_dead(t) || t->paused_until > clock_now())
+		return false;
+	return t->limits.rate_delay == 0 || t->busy == 0;
+}
+
 struct entry *
 transport_select(struct transport *t)
 {
-	struct list *link = qmgr.finishing || transport_is_dead(t) ? NULL : list_pop(&t->ready);
+	struct list *link = may_deliver(t) ? list_pop(&t->ready) : NULL;
 	struct destination *d;
 	struct entry *e;
 
@@ -263,17 +304,35 @@ transport_select(struct transport *t)
 	e = LIST_ITEM(list_pop(&d->entries), struct entry, link);
 	d->waiting--;
 	d->busy++;
+	t->busy++;
 	e->running = true;
 	place_in_ring(t, d);
 	return e;
+}
+
+static void
+pause_after_delivery(struct transport *t, struct destination *d)
+{
+	if (t->limits.destination.rate_delay > 0 && d->dead_until == 0) {
+		end_pause(t, d);
+		list_remove(&d->link);
+		d->paused_until = clock_deadline(t->limits.destination.rate_delay);
+		list_append(&t->paused, &d->link);
+		t->paused_count++;
+	}
+	if (t->limits.rate_delay > 0)
+		t->paused_until = clock_deadline(t->limits.rate_delay);
+	set_resume(t);
 }
 
 void
 transport_finished(struct transport *t, struct destination *d)
 {
 	d->busy--;
+	t->busy--;
 	if (transport_is_dead(t) && d->waiting)
 		defer_waiting(d, &t->suspension);
+	pause_after_delivery(t, d);
 	place_in_ring(t, d);
 	drop_if_unused(d);
 }

@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(__file__)), "support"))
 
 from postern import Instance  # noqa: E402
+from queue_instance import Queue  # noqa: E402
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -36,3 +37,9 @@ def postern_instance(request):
             problems.append(str(e))
     if problems:
         pytest.fail("\n".join(problems))
+
+
+@pytest.fixture
+def queue(postern_instance):
+    """Starts an instance with agents that follow rules: see queue_instance.py."""
+    return lambda *a, **k: Queue(postern_instance, *a, **k).start()

@@ -16,9 +16,9 @@
  *   garbage                      something that is no outcome
  *   refuse                       not now; for notices, whose addresses begin with "notice:"
  *
- * LOG gets a line for each outcome, before it is told: "sent QID ADDRESS NEXTHOP PID COUNT",
- * where COUNT is the number of recipients of the request; notices are "notice-KIND QID ADDRESS
- * DSN REASON".
+ * LOG gets a line for each outcome, before it is told: "sent QID ADDRESS NEXTHOP PID COUNT
+ * TIME", where COUNT is the number of recipients of the request, TIME in seconds; notices are
+ * "notice-KIND QID ADDRESS DSN REASON".
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -135,11 +135,12 @@ outcome_tell(
 	if (dsn_split(view_of(rule.text), &code, &text))
 		o.dsn = code;
 	o.reason = text.n ? text : VIEW("as told");
-	note("%s %.*s %s %.*s %ld %zu",
+	note("%s %.*s %s %.*s %ld %zu %.3f",
 	    o.result == DELIVER_SENT          ? "sent"
 		: o.result == DELIVER_BOUNCED ? "bounced"
 					      : "deferred",
-	    VIEW_ARG(q->queue_id), w->address, VIEW_ARG(q->nexthop), (long)getpid(), count);
+	    VIEW_ARG(q->queue_id), w->address, VIEW_ARG(q->nexthop), (long)getpid(), count,
+	    (double)clock_now() / SECOND);
 	return ipc_send(c, &deliver_outcome_message, &o, clock_deadline(10 * SECOND)) ==
 	    IPC_OK &&
 	    ipc_flush(c, clock_deadline(10 * SECOND)) == IPC_OK;

@@ -11,7 +11,18 @@
 #include "base/view.h"
 #include "qmgr/destination.h"
 
-static const struct destination_limits limits = { .initial = 5, .most = 8, .cohort_limit = 1 };
+#define ONE                                                                                    \
+	{                                                                                      \
+		FEEDBACK_FIXED, 1                                                              \
+	}
+
+static const struct destination_limits limits = {
+	.initial = 5,
+	.most = 8,
+	.cohort_limit = 1,
+	.positive = ONE,
+	.negative = ONE,
+};
 
 static struct destination *
 destination_busy(const struct destination_limits *l)
@@ -35,7 +46,8 @@ window_grows_while_it_is_used(void **state)
 	destination_succeeded(d, &limits);
 	assert_int_equal(d->window, 6);
 	assert_true(destination_has_room(d));
-	destination_succeeded(d, &limits); /* five of six in use: enough */
+	d->busy = 1; /* the window stays within the initial concurrency of what runs */
+	destination_succeeded(d, &limits);
 	assert_int_equal(d->window, 6);
 	for (int i = 0; i < 20; i++) {
 		d->busy = d->window;
@@ -61,6 +73,87 @@ failures_shrink_and_kill(void **state)
 	destination_free(&d);
 }
 
+/*
+ * Sequences of successes '+' and failures '-' with the window behind each, worked out by hand
+ * from the rules: a success adds its feedback, and from 1 on the window grows; a failure
+ * subtracts, and below 0 the window shrinks and the rest of 1 is left before the next time; a
+ * change one way makes the other way begin anew.
+ */
+static void
+hysteresis(void **state)
+{
+	static const struct {
+		struct feedback positive, negative;
+		int initial;
+		const char *steps;
+		unsigned windows[24];
+	} cases[] = {
+		{ ONE, ONE, 5, "++--", { 6, 7, 6, 5 } },
+		{ ONE, ONE, 1, "--+", { 1, 1, 2 } },
+		{ { FEEDBACK_FIXED, 0 }, ONE, 5, "++-+", { 5, 5, 4, 4 } },
+		/* One fifth, two fifths ... one: the fifth success; then sixths. */
+		{ { FEEDBACK_PER_CONCURRENCY, 1 }, ONE, 5, "+++++++++++",
+		    { 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 7 } },
+		/* 0 - 1/5: one less, and 4/5 are left, for three quarters. */
+		{ ONE, { FEEDBACK_PER_CONCURRENCY, 1 }, 5, "------", { 4, 4, 4, 4, 3, 3 } },
+		/* 1/8: a failure at once, the next after eight more. */
+		{ { FEEDBACK_FIXED, 0.125 }, { FEEDBACK_FIXED, 0.125 }, 5, "----------",
+		    { 4, 4, 4, 4, 4, 4, 4, 4, 3, 3 } },
+		/* Seven successes, a failure that begins a cycle: the successes are lost. */
+		{ { FEEDBACK_FIXED, 0.125 }, { FEEDBACK_FIXED, 0.125 }, 5, "+++++++-++++++++",
+		    { 5, 5, 5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4, 4, 4, 5 } },
+		/* A failure inside its cycle takes nothing from the successes. */
+		{ { FEEDBACK_FIXED, 0.5 }, { FEEDBACK_FIXED, 0.5 }, 5, "-+-+-",
+		    { 4, 4, 4, 5, 4 } },
+		/* 2/sqrt(4) is 1; 2/sqrt(5) is 0.894: two of them, and 0.789 is left. */
+		{ { FEEDBACK_PER_SQRT_CONCURRENCY, 2 }, ONE, 4, "++++", { 5, 5, 6, 7 } },
+		/* Ten tenths are one. */
+		{ { FEEDBACK_FIXED, 0.1 }, ONE, 2, "++++++++++",
+		    { 2, 2, 2, 2, 2, 2, 2, 2, 2, 3 } },
+		/* More than the hysteresis at once. */
+		{ { FEEDBACK_PER_CONCURRENCY, 5 }, ONE, 2, "+", { 4 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct destination_limits l = {
+			.initial = cases[i].initial,
+			.positive = cases[i].positive,
+			.negative = cases[i].negative,
+		};
+		struct destination *d = destination_busy(&l);
+
+		for (size_t k = 0; cases[i].steps[k]; k++) {
+			d->busy = d->window;
+			if (cases[i].steps[k] == '+')
+				destination_succeeded(d, &l);
+			else
+				destination_failed(d, &l);
+			if (d->window != cases[i].windows[k])
+				fail_msg("case %zu (%s), step %zu: %u", i, cases[i].steps,
+				    k + 1, d->window);
+		}
+		destination_free(&d);
+	}
+}
+
+/* Two cohorts of a window that stays: 2 times 4 failures, one less with a success between. */
+static void
+failed_cohorts(void **state)
+{
+	struct destination_limits l = { .initial = 4, .cohort_limit = 2 };
+	struct destination *d = destination_busy(&l);
+
+	(void)state;
+	for (int i = 0; i < 7; i++)
+		assert_false(destination_failed(d, &l));
+	destination_succeeded(d, &l);
+	for (int i = 0; i < 7; i++)
+		assert_false(destination_failed(d, &l));
+	assert_true(destination_failed(d, &l));
+	destination_free(&d);
+}
+
 static void
 a_success_forgives(void **state)
 {
@@ -78,7 +171,7 @@ a_success_forgives(void **state)
 static void
 without_cohort_limit_nothing_dies(void **state)
 {
-	struct destination_limits l = { .initial = 1, .most = 0, .cohort_limit = 0 };
+	struct destination_limits l = { .initial = 1, .positive = ONE, .negative = ONE };
 	struct destination *d = destination_busy(&l);
 
 	(void)state;
@@ -134,6 +227,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(window_grows_while_it_is_used),
 		cmocka_unit_test(failures_shrink_and_kill),
+		cmocka_unit_test(hysteresis),
+		cmocka_unit_test(failed_cohorts),
 		cmocka_unit_test(a_success_forgives),
 		cmocka_unit_test(without_cohort_limit_nothing_dies),
 		cmocka_unit_test(suspension),

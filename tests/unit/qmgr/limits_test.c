@@ -12,7 +12,7 @@
 
 #define OTHERS -1
 
-enum limit { INITIAL, MOST, COHORTS, RECIPIENTS };
+enum limit { INITIAL, MOST, COHORTS, RECIPIENTS, POSITIVE, NEGATIVE, DELAY, PAUSE };
 
 static const struct row {
 	const char *main_cf;
@@ -48,6 +48,25 @@ static const struct row {
 	{ "default_destination_concurrency_failed_cohort_limit = 7\n", "any", COHORTS, 7 },
 	{ "any_destination_concurrency_failed_cohort_limit = 7\n", "any", COHORTS, 7 },
 	{ "any_destination_concurrency_failed_cohort_limit = 7\n", "other", COHORTS, OTHERS },
+
+	/* Thousandths. */
+	{ "default_destination_concurrency_positive_feedback = 0.5\n", "any", POSITIVE, 500 },
+	{ "any_destination_concurrency_positive_feedback = 0.007\n", "any", POSITIVE, 7 },
+	{ "any_destination_concurrency_positive_feedback = 0.007\n", "other", POSITIVE,
+	    OTHERS },
+	{ "any_destination_concurrency_positive_feedback = 7\n", "any", POSITIVE, OTHERS },
+	{ "default_destination_concurrency_negative_feedback = 0.5\n", "any", NEGATIVE, 500 },
+	{ "any_destination_concurrency_negative_feedback = 0.007\n", "any", NEGATIVE, 7 },
+	{ "any_destination_concurrency_negative_feedback = few\n", "any", NEGATIVE, OTHERS },
+
+	/* Milliseconds. */
+	{ "default_destination_rate_delay = 7ms\n", "any", DELAY, 7 },
+	{ "any_destination_rate_delay = 2\n", "any", DELAY, 2000 },
+	{ "any_destination_rate_delay = 2s\n", "other", DELAY, OTHERS },
+	{ "any_destination_rate_delay = 2s\n", "any", MOST, 1 },
+	{ "default_transport_rate_delay = 1m\n", "any", PAUSE, 60000 },
+	{ "any_transport_rate_delay = 100ms\n", "any", PAUSE, 100 },
+	{ "any_transport_rate_delay = 100ms\n", "other", PAUSE, OTHERS },
 };
 
 static int
@@ -70,15 +89,23 @@ limit_of(const struct row *r, const char *main_cf)
 	conf_free(&conf);
 	switch (r->limit) {
 	case INITIAL:
-		return t->limits.initial;
+		return t->limits.destination.initial;
 	case MOST:
-		return t->limits.most;
+		return t->limits.destination.most;
 	case COHORTS:
-		return t->limits.cohort_limit;
+		return t->limits.destination.cohort_limit;
+	case POSITIVE:
+		return (int)(1000 * t->limits.destination.positive.amount);
+	case NEGATIVE:
+		return (int)(1000 * t->limits.destination.negative.amount);
+	case DELAY:
+		return (int)(t->limits.destination.rate_delay / MILLISECOND);
+	case PAUSE:
+		return (int)(t->limits.rate_delay / MILLISECOND);
 	case RECIPIENTS:
 		break;
 	}
-	return t->recipient_limit;
+	return t->limits.destination_recipients;
 }
 
 /* qmgr never forgets a transport. Nobody reads this but leak checks: volatile keeps it. */

@@ -72,21 +72,21 @@ concurrency_of_a_destination(void **state)
 	struct entry *running[3];
 
 	(void)state;
-	assert_int_equal(t->limits.initial, 2);
-	assert_int_equal(t->limits.most, 3);
+	assert_int_equal(t->limits.destination.initial, 2);
+	assert_int_equal(t->limits.destination.most, 3);
 	for (int i = 0; i < 5; i++)
 		entry_to("slow", "a");
 	running[0] = transport_select(t);
 	running[1] = transport_select(t);
 	assert_non_null(running[1]);
 	assert_null(transport_select(t)); /* two at a time to begin with */
-	destination_succeeded(running[0]->destination, &t->limits);
+	destination_succeeded(running[0]->destination, &t->limits.destination);
 	finish(running[0]);
 	running[0] = transport_select(t);
 	running[2] = transport_select(t); /* now three */
 	assert_non_null(running[2]);
 	assert_null(transport_select(t));
-	destination_succeeded(running[0]->destination, &t->limits);
+	destination_succeeded(running[0]->destination, &t->limits.destination);
 	finish(running[0]);
 	running[0] = transport_select(t); /* and never more */
 	assert_non_null(running[0]);
@@ -94,6 +94,70 @@ concurrency_of_a_destination(void **state)
 	for (int i = 0; i < 3; i++)
 		finish(running[i]);
 	assert_int_equal(hash_count(t->destinations), 0);
+}
+
+/* One delivery at a time, and a pause behind each; it outlasts the last entry. */
+static void
+rate_delay_of_a_destination(void **state)
+{
+	struct transport *t = the("polite");
+	struct entry *a, *b;
+
+	(void)state;
+	entry_to("polite", "a");
+	entry_to("polite", "a");
+	entry_to("polite", "b");
+	a = transport_select(t);
+	b = transport_select(t);
+	assert_string_equal(a->destination->key, "a");
+	assert_string_equal(b->destination->key, "b");
+	assert_null(transport_select(t));
+	finish(a);
+	finish(b);
+	assert_null(transport_select(t));
+	assert_int_equal(hash_count(t->destinations), 2);
+	entry_to("polite", "b");
+	assert_null(transport_select(t));
+	transport_destination(t, VIEW("a"))->paused_until = clock_now();
+	transport_destination(t, VIEW("b"))->paused_until = clock_now();
+	transport_resume(t);
+	a = transport_select(t);
+	b = transport_select(t);
+	assert_non_null(a);
+	assert_non_null(b);
+	transport_destination_suspend(t, a->destination, VIEW("4.4.1"), VIEW("refused"));
+	finish(a);
+	assert_int_equal(t->paused_count, 0);
+	finish(b);
+	assert_int_equal(t->paused_count, 1);
+	transport_destination(t, VIEW("b"))->paused_until = clock_now();
+	transport_resume(t);
+	transport_revive_all();
+	assert_int_equal(hash_count(t->destinations), 0);
+}
+
+static void
+rate_delay_of_a_transport(void **state)
+{
+	struct transport *t = the("modem");
+	struct entry *e;
+
+	(void)state;
+	entry_to("modem", "a");
+	entry_to("modem", "b");
+	e = transport_select(t);
+	assert_non_null(e);
+	assert_null(transport_select(t)); /* one at a time */
+	finish(e);
+	assert_null(transport_select(t));
+	t->paused_until = clock_now();
+	transport_resume(t);
+	e = transport_select(t);
+	assert_non_null(e);
+	finish(e);
+	assert_int_equal(hash_count(t->destinations), 0);
+	t->paused_until = clock_now();
+	transport_resume(t); /* or the loop waits for it at the end */
 }
 
 static void
@@ -177,11 +241,11 @@ names(void **state)
 		assert_null(transport_named(view_of(bad[i]), &why));
 		assert_non_null(why);
 	}
-	assert_true(the("uucp")->is_deferred);
-	assert_false(the("smtp")->is_deferred);
-	assert_int_equal(the("local")->recipient_limit, 1);
-	assert_int_equal(the("local")->limits.most, 2);
-	assert_int_equal(the("smtp")->recipient_limit, 50);
+	assert_true(the("uucp")->limits.is_deferred);
+	assert_false(the("smtp")->limits.is_deferred);
+	assert_int_equal(the("local")->limits.destination_recipients, 1);
+	assert_int_equal(the("local")->limits.destination.most, 2);
+	assert_int_equal(the("smtp")->limits.destination_recipients, 50);
 }
 
 static int
@@ -194,7 +258,9 @@ set_up(void **state)
 	conf = conf_open_text("main.cf",
 	    VIEW("myhostname = mail.example.test\ndefer_transports = uucp, fax\n"
 		 "slow_initial_destination_concurrency = 2\n"
-		 "slow_destination_concurrency_limit = 3\n"),
+		 "slow_destination_concurrency_limit = 3\n"
+		 "polite_destination_rate_delay = 1h\n"
+		 "modem_transport_rate_delay = 1h\n"),
 	    true, &why);
 	assert_non_null(conf);
 	assert_true(conf_evaluate(conf, &why));
@@ -227,6 +293,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(destinations_take_turns),
 		cmocka_unit_test(concurrency_of_a_destination),
+		cmocka_unit_test(rate_delay_of_a_destination),
+		cmocka_unit_test(rate_delay_of_a_transport),
 		cmocka_unit_test(withdrawn_entries),
 		cmocka_unit_test(suspended_destination),
 		cmocka_unit_test(suspended_transport),

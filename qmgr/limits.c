@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The limits of one transport: TRANSPORT_suffix where main.cf has it, else the default that
+ * belongs to the suffix. What cannot be understood is said in the log, and replaced by what
+ * Postfix has: a wrong line for one transport does not stop the mail of all others.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "qmgr/qmgr.h"
+
+static int
+limit_of(const char *transport, const char *suffix, int otherwise)
+{
+	char *why = NULL;
+	int value;
+
+	if (conf_transport_int(qmgr.conf, transport, suffix, &value, &why))
+		return value;
+	log_warn("%s; using %d", why, otherwise);
+	mem_free(why);
+	return otherwise;
+}
+
+static nanoseconds
+delay_of(const char *transport, const char *suffix)
+{
+	char *why = NULL;
+	nanoseconds span;
+
+	if (conf_transport_time(qmgr.conf, transport, suffix, &span, &why))
+		return span;
+	log_warn("%s; using no delay", why);
+	mem_free(why);
+	return 0;
+}
+
+static struct feedback
+feedback_of(const char *transport, const char *suffix)
+{
+	struct feedback f = { FEEDBACK_FIXED, 1 };
+	struct buf text = BUF_INIT(1000);
+	char *why = NULL;
+
+	if (!conf_transport_text(qmgr.conf, transport, suffix, &text, &why))
+		log_warn("%s; using 1", why);
+	else if (!feedback_parse(view_trim(buf_view(&text)), &f))
+		log_warn("bad configuration: %s_%s = %s: must be a number from 0 to 1, "
+			 "NUMBER/concurrency or NUMBER/sqrt_concurrency; using 1",
+		    transport, suffix, buf_str(&text));
+	mem_free(why);
+	buf_done(&text);
+	return f;
+}
+
+static bool
+list_names(const char *list, struct view name)
+{
+	struct view rest = view_of(list), word;
+
+	while (view_next_word(&rest, ", \t\r\n", &word)) {
+		if (view_eq(word, name))
+			return true;
+	}
+	return false;
+}
+
+void
+transport_limits_read(const char *transport, struct transport_limits *out)
+{
+	struct destination_limits *d = &out->destination;
+
+	d->initial = limit_of(transport, "initial_destination_concurrency", 5);
+	d->most = limit_of(transport, "destination_concurrency_limit", 20);
+	d->cohort_limit = limit_of(transport, "destination_concurrency_failed_cohort_limit", 1);
+	d->positive = feedback_of(transport, "destination_concurrency_positive_feedback");
+	d->negative = feedback_of(transport, "destination_concurrency_negative_feedback");
+	d->rate_delay = delay_of(transport, "destination_rate_delay");
+	if (d->rate_delay > 0)
+		d->most = 1;
+	out->destination_recipients = limit_of(transport, "destination_recipient_limit", 50);
+	out->rate_delay = delay_of(transport, "transport_rate_delay");
+	out->is_deferred = list_names(qmgr.values->defer_transports, view_of(transport));
+}
