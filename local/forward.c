@@ -22,6 +22,7 @@
 
 struct forward {
 	struct delivery *d;
+	const struct forwarding *to;
 	struct ipc *cleanup;
 	nanoseconds deadline;
 	char id[QUEUE_ID_SIZE];
@@ -30,13 +31,13 @@ struct forward {
 };
 
 static bool
-send_begin(struct forward *f, struct view sender)
+send_begin(struct forward *f)
 {
 	const struct deliver_request *q = &f->d->request;
 	struct submit_begin begin = {
 		.source = SUBMIT_FORWARD,
 		.queue_id = view_of(f->id),
-		.sender = sender,
+		.sender = f->to->sender,
 		.smtputf8 = (q->flags & QUEUE_FLAG_SMTPUTF8) != 0,
 		.is_8bit = (q->flags & (QUEUE_FLAG_8BIT | QUEUE_FLAG_8BIT_HEADER)) != 0,
 		.client_name = q->client_name,
@@ -44,25 +45,35 @@ send_begin(struct forward *f, struct view sender)
 		.client_port = q->client_port,
 		.helo_name = q->helo_name,
 		.protocol_name = q->protocol_name,
-		.envelope_id = q->envelope_id,
-		.dsn_ret = q->dsn_ret,
+		.envelope_id = f->to->has_owner ? VIEW_NONE : q->envelope_id,
+		.dsn_ret = f->to->has_owner ? VIEW_NONE : q->dsn_ret,
 		.keep_missing_headers = true,
 	};
 
 	return ipc_send(f->cleanup, &submit_begin_message, &begin, f->deadline) == IPC_OK;
 }
 
-static bool
-send_recipients(
-    struct forward *f, const struct deliver_recipient *original, const struct destination *list)
+static uint64_t
+notify_beyond(const struct forwarding *to, uint64_t notify)
 {
-	for (; list; list = list->next) {
+	if (to->has_owner)
+		return 0;
+	if (!to->is_expansion || !(notify & QUEUE_NOTIFY_SUCCESS))
+		return notify;
+	notify &= ~(uint64_t)QUEUE_NOTIFY_SUCCESS;
+	return notify ? notify : QUEUE_NOTIFY_NEVER;
+}
+
+static bool
+send_recipients(struct forward *f, const struct deliver_recipient *original)
+{
+	for (const struct destination *list = f->to->recipients; list; list = list->next) {
 		struct submit_recipient r = {
 			.address = list->text,
 			.original =
 			    original->original.n ? original->original : original->address,
 			.dsn_orcpt = original->dsn_orcpt,
-			.notify = original->notify,
+			.notify = notify_beyond(f->to, original->notify),
 		};
 
 		if (ipc_send(f->cleanup, &submit_recipient_message, &r, f->deadline) != IPC_OK)
@@ -124,8 +135,14 @@ status_outcome(struct forward *f, const struct submit_status *status)
 {
 	struct arena *a = &f->d->arena;
 
-	if (status->result == SUBMIT_OK || status->result == SUBMIT_DISCARD)
-		return outcome_make(a, DELIVER_SENT, "2.0.0", "forwarded as %s", f->id);
+	if (status->result == SUBMIT_OK || status->result == SUBMIT_DISCARD) {
+		struct outcome o =
+		    outcome_make(a, DELIVER_SENT, "2.0.0", "forwarded as %s", f->id);
+
+		o.expanded = f->to->is_expansion;
+		o.dsn_passed_on = !o.expanded;
+		return o;
+	}
 	if (status->result == SUBMIT_REJECT || status->result == SUBMIT_LOOP ||
 	    status->result == SUBMIT_TOO_BIG)
 		return outcome_make(a, DELIVER_BOUNCED, arena_dup(a, status->dsn), "%.*s",
@@ -135,24 +152,23 @@ status_outcome(struct forward *f, const struct submit_status *status)
 }
 
 static bool
-conversation(struct forward *f, const struct deliver_recipient *original, struct view sender,
-    const struct destination *recipients, struct submit_status *status)
+conversation(
+    struct forward *f, const struct deliver_recipient *original, struct submit_status *status)
 {
 	struct submit_end end = { 0 };
 
-	return send_begin(f, sender) && send_recipients(f, original, recipients) &&
-	    send_content(f, original) &&
+	return send_begin(f) && send_recipients(f, original) && send_content(f, original) &&
 	    ipc_send(f->cleanup, &submit_end_message, &end, f->deadline) == IPC_OK &&
 	    ipc_flush(f->cleanup, f->deadline) == IPC_OK &&
 	    ipc_expect(f->cleanup, &submit_status_message, status, f->deadline) == IPC_OK;
 }
 
 struct outcome
-forward_submit(struct delivery *d, const struct deliver_recipient *r, struct view sender,
-    const struct destination *recipients)
+forward_submit(
+    struct delivery *d, const struct deliver_recipient *r, const struct forwarding *to)
 {
 	struct arena *a = &d->arena;
-	struct forward f = { .d = d, .deadline = clock_deadline(SUBMIT_TIME) };
+	struct forward f = { .d = d, .to = to, .deadline = clock_deadline(SUBMIT_TIME) };
 	struct submit_status status;
 	struct outcome o;
 
@@ -161,7 +177,7 @@ forward_submit(struct delivery *d, const struct deliver_recipient *r, struct vie
 	if (!f.cleanup)
 		return outcome_make(a, DELIVER_DEFERRED, "4.3.0",
 		    "cannot forward: cleanup is not available: %s", strerror(errno));
-	if (conversation(&f, r, sender, recipients, &status)) {
+	if (conversation(&f, r, &status)) {
 		o = status_outcome(&f, &status);
 		ipc_pool_give(local.cleanup, &f.cleanup);
 		return o;

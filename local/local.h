@@ -41,8 +41,9 @@ struct delivery {
 
 struct outcome {
 	enum deliver_result result;
-	const char *dsn;    /* constant or in the arena */
-	const char *reason; /* likewise */
+	const char *dsn;              /* constant or in the arena */
+	const char *reason;           /* likewise */
+	bool dsn_passed_on, expanded; /* as in deliver_outcome */
 };
 
 /* session.c: one connection from qmgr, request after request. */
@@ -108,8 +109,18 @@ struct outcome worker_pool_ask(struct arena *a, const char *account, enum worker
 /* forward_path.c: the files of forward_path for this user, one a line, in the arena. */
 struct view forward_paths(struct arena *a, const struct mailbox_request *r);
 
-/* forward.c: a new message with these recipients through cleanup. */
-struct outcome forward_submit(struct delivery *d, const struct deliver_recipient *r,
-    struct view sender, const struct destination *recipients);
+/*
+ * forward.c: a new message with these recipients through cleanup. The DSN parameters go with it
+ * (RFC 3461 5.2.7) but for NOTIFY=SUCCESS when it is an expansion, and not beyond a list with
+ * an owner, whose members' deliveries are no business of the sender's.
+ */
+struct forwarding {
+	struct view sender;
+	const struct destination *recipients;
+	bool is_expansion; /* to more than one place */
+	bool has_owner;
+};
+struct outcome forward_submit(
+    struct delivery *d, const struct deliver_recipient *r, const struct forwarding *to);
 
 #endif

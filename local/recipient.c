@@ -132,6 +132,11 @@ expansion_deliver(struct delivery *d, const struct deliver_recipient *r,
 {
 	struct view sender = x->has_owner ? x->owner : d->request.sender;
 	size_t others = x->mailbox_count + x->forward_count;
+	struct forwarding to = {
+		.sender = sender,
+		.is_expansion = x->has_owner || x->has_self || others > 1,
+		.has_owner = x->has_owner,
+	};
 	struct outcome o;
 
 	if (others == 0 && !x->has_self)
@@ -145,7 +150,8 @@ expansion_deliver(struct delivery *d, const struct deliver_recipient *r,
 		if (o.result != DELIVER_SENT || others == 0)
 			return o;
 	}
-	return forward_submit(d, r, sender, forward_list(d, x, domain));
+	to.recipients = forward_list(d, x, domain);
+	return forward_submit(d, r, &to);
 }
 
 struct outcome

@@ -24,6 +24,8 @@ job_run(struct deliver_job *job)
 			.dsn = view_of(o.dsn),
 			.reason = view_of(o.reason),
 			.relay = view_of(service_name()),
+			.dsn_passed_on = o.dsn_passed_on,
+			.expanded = o.expanded,
 		};
 
 		go_on = deliver_answer_send(job, &job->recipients[i], &answer);
@@ -64,7 +66,7 @@ outcome_make(
     struct arena *a, enum deliver_result result, const char *dsn, const char *format, ...)
 {
 	struct buf text = BUF_INIT(4096);
-	struct outcome o = { result, dsn, "" };
+	struct outcome o = { .result = result, .dsn = dsn };
 	va_list ap;
 
 	va_start(ap, format);

@@ -144,11 +144,7 @@ take_outcome(struct delivery *d, const struct deliver_outcome *o)
 		d->destination_failed = true;
 		suspension_set(&d->failure, view_of(dsn), "", o->reason);
 	}
-	outcome_record(d->entry->message, r,
-	    o->result == DELIVER_SENT          ? QUEUE_RCPT_DELIVERED
-		: o->result == DELIVER_BOUNCED ? QUEUE_RCPT_BOUNCED
-					       : QUEUE_RCPT_PENDING,
-	    view_of(dsn), o->reason);
+	outcome_take(d->entry->message, r, o, view_of(dsn));
 	return true;
 }
 

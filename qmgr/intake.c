@@ -129,8 +129,7 @@ opened(struct message *m)
 	m->taken = clock_wall();
 	m->pending = m->file.pending_count;
 	for (uint32_t i = 0; i < m->file.recipient_count; i++) {
-		if (m->file.status[i].state == QUEUE_RCPT_BOUNCED ||
-		    m->file.status[i].state == QUEUE_RCPT_EXPIRED)
+		if (notice_is_owed_state(m->file.status[i].state))
 			m->owed++;
 	}
 	snprintf(what, sizeof(what), "size=%llu, nrcpt=%u (queue active)",

@@ -59,6 +59,19 @@ append_run(void *argument)
 		log_warn("%s: note the state of the message: %s", j->m->id, j->why);
 }
 
+static void
+warned_run(void *argument)
+{
+	struct job *j = argument;
+
+	j->result = message_journal(j->m);
+	if (j->result == QUEUE_OK)
+		j->result = queue_journal_warned(qmgr.queue, j->m->journal, &j->why);
+	if (j->result != QUEUE_OK)
+		log_warn(
+		    "%s: note that the sender was warned: %s", j->m->id, j->why ? j->why : "");
+}
+
 /* The attempt is counted before the move: the file's time goes with it. */
 static void
 defer_run(void *argument)
@@ -102,6 +115,37 @@ note_outcomes(
 	struct job j = { .m = m, .entries = entries, .count = count, .expire = expire };
 
 	task_offload(append_run, &j);
+	return is_noted(&j);
+}
+
+bool
+message_change_states(struct message *m, bool (*from)(enum queue_rcpt_state state),
+    enum queue_rcpt_state to, bool expire)
+{
+	uint32_t n = m->file.recipient_count;
+	struct queue_journal_entry *list = mem_zero(n, sizeof(*list));
+	size_t count = 0;
+	bool done;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct queue_rcpt_status *s =
+		    m->journal ? &m->journal->status[i] : &m->file.status[i];
+
+		if (from(s->state))
+			list[count++] = (struct queue_journal_entry){ i, to, s->when, s->dsn,
+				s->reason, s->remote_host };
+	}
+	done = note_outcomes(m, list, count, expire);
+	mem_free(list);
+	return done;
+}
+
+bool
+note_warned(struct message *m)
+{
+	struct job j = { .m = m };
+
+	task_offload(warned_run, &j);
 	return is_noted(&j);
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Telling the sender what could not be delivered, through bounce. The recipients concerned are
- * those that the journal calls bounced or expired; who is told follows NOTIFY of RFC 3461 and
- * notify_classes. Nothing here is forgotten unless bounce has said that the notice is on disk.
+ * Telling the sender what became of the message, through bounce: what failed, what is late, and
+ * what was delivered when the sender asked for that. The recipients concerned are those whose
+ * state in the journal says so, and of late mail those that are pending; who is told follows
+ * NOTIFY of RFC 3461 and notify_classes. Nothing here is forgotten unless bounce has said that
+ * the notice is on disk: a crash in between tells twice.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -14,6 +16,7 @@
 #define NOTICE_TIME (300 * SECOND)
 
 enum told { TOLD_OK, TOLD_IDLE_CLOSED, TOLD_NO };
+enum notice_result { NOTICE_TOLD, NOTICE_NOT_WANTED, NOTICE_LATER };
 
 static void
 journal_run(void *argument)
@@ -47,39 +50,95 @@ is_double_bounce(struct view sender)
 		view_eq_nocase(domain, view_of(qmgr.values->myhostname)));
 }
 
-/* Steps through the recipients that are to be reported. */
+/* What a recipient in this state is in a notice: one row a state. */
+struct told_state {
+	enum queue_rcpt_state state;
+	enum notice_kind kind;
+	const char *action;
+	unsigned notify; /* that asks for it; 0: the state is given only to those who did */
+	const char *default_dsn;
+};
+
+static const struct told_state told_states[] = {
+	{ QUEUE_RCPT_PENDING, NOTICE_DELAY, "delayed", QUEUE_NOTIFY_DELAY, "4.0.0" },
+	{ QUEUE_RCPT_BOUNCED, NOTICE_FAILURE, "failed", QUEUE_NOTIFY_FAILURE, "5.0.0" },
+	{ QUEUE_RCPT_EXPIRED, NOTICE_FAILURE, "failed", QUEUE_NOTIFY_FAILURE, "5.0.0" },
+	{ QUEUE_RCPT_TELL_DELIVERED, NOTICE_SUCCESS, "delivered", 0, "2.0.0" },
+	{ QUEUE_RCPT_TELL_RELAYED, NOTICE_SUCCESS, "relayed", 0, "2.0.0" },
+	{ QUEUE_RCPT_TELL_EXPANDED, NOTICE_SUCCESS, "expanded", 0, "2.0.0" },
+};
+
+static const struct told_state *
+told_state_of(enum queue_rcpt_state state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(told_states); i++)
+		if (told_states[i].state == state)
+			return &told_states[i];
+	return NULL;
+}
+
+bool
+notice_is_owed_state(enum queue_rcpt_state state)
+{
+	return state != QUEUE_RCPT_PENDING && told_state_of(state) != NULL;
+}
+
 static bool
-next_owed(const struct message *m, size_t *position, uint32_t *index, struct queue_recipient *q)
+is_failure(enum queue_rcpt_state state)
+{
+	return state == QUEUE_RCPT_BOUNCED || state == QUEUE_RCPT_EXPIRED;
+}
+
+static bool
+is_success(enum queue_rcpt_state state)
+{
+	return notice_is_owed_state(state) && !is_failure(state);
+}
+
+static bool
+notify_wants(unsigned notify, unsigned what)
+{
+	return notify == 0 ? what != QUEUE_NOTIFY_SUCCESS : (notify & what) != 0;
+}
+
+/* Steps through the recipients that are to be reported in a notice of this kind. */
+static const struct told_state *
+next_told(const struct message *m, enum notice_kind kind, size_t *position, uint32_t *index,
+    struct queue_recipient *q)
 {
 	while (queue_message_recipient(&m->file, position, q)) {
-		enum queue_rcpt_state state = m->journal->status[(*index)++].state;
-		bool wanted = q->notify == 0 || (q->notify & QUEUE_NOTIFY_FAILURE);
+		const struct queue_rcpt_status *s = &m->journal->status[(*index)++];
+		const struct told_state *t = told_state_of(s->state);
 
-		if ((state == QUEUE_RCPT_BOUNCED || state == QUEUE_RCPT_EXPIRED) && wanted &&
-		    !(q->notify & QUEUE_NOTIFY_NEVER))
-			return true;
+		if (!t || t->kind != kind || (s->state == QUEUE_RCPT_PENDING && !s->when))
+			continue;
+		if (t->notify == 0 || notify_wants(q->notify, t->notify))
+			return t;
 	}
-	return false;
+	return NULL;
 }
 
 static enum ipc_result
-send_recipients(struct ipc *c, const struct message *m, nanoseconds deadline)
+send_recipients(
+    struct ipc *c, const struct message *m, enum notice_kind kind, nanoseconds deadline)
 {
 	enum ipc_result result = IPC_OK;
+	const struct told_state *t;
 	struct queue_recipient q;
 	size_t position = 0;
 	uint32_t index = 0;
 
-	while (result == IPC_OK && next_owed(m, &position, &index, &q)) {
+	while (result == IPC_OK && (t = next_told(m, kind, &position, &index, &q))) {
 		const struct queue_rcpt_status *s = &m->journal->status[index - 1];
 		struct notice_recipient r = {
 			.address = q.address,
 			.original = q.original,
 			.dsn_orcpt = q.dsn_orcpt,
 			.notify = q.notify,
-			.dsn = s->dsn.n ? s->dsn : VIEW("5.0.0"),
+			.dsn = s->dsn.n ? s->dsn : view_of(t->default_dsn),
 			.reason = s->reason,
-			.action = VIEW("failed"),
+			.remote_host = s->remote_host,
+			.action = view_of(t->action),
 			.when = (uint64_t)s->when,
 		};
 
@@ -88,12 +147,19 @@ send_recipients(struct ipc *c, const struct message *m, nanoseconds deadline)
 	return result;
 }
 
+/* A notice of ours that failed: the postmaster hears of it. */
+static bool
+is_double(const struct message *m, enum notice_kind kind)
+{
+	return kind == NOTICE_FAILURE && m->file.sender.n == 0;
+}
+
 static enum ipc_result
 send_notice(struct ipc *c, const struct message *m, enum notice_kind kind, nanoseconds deadline)
 {
 	const struct queue_message *f = &m->file;
 	struct notice_request request = {
-		.kind = kind,
+		.kind = is_double(m, kind) ? NOTICE_DOUBLE : kind,
 		.message = f->fd,
 		.queue_id = view_of(m->id),
 		.flags = f->flags,
@@ -110,7 +176,7 @@ send_notice(struct ipc *c, const struct message *m, enum notice_kind kind, nanos
 	enum ipc_result result = ipc_send(c, &notice_request_message, &request, deadline);
 
 	if (result == IPC_OK)
-		result = send_recipients(c, m, deadline);
+		result = send_recipients(c, m, kind, deadline);
 	if (result == IPC_OK)
 		result = ipc_send(c, &notice_send_message, &send, deadline);
 	return result == IPC_OK ? ipc_flush(c, deadline) : result;
@@ -149,37 +215,140 @@ tell_once(const struct message *m, enum notice_kind kind)
 }
 
 static bool
-anybody_wants_it(const struct message *m)
+anybody_wants_it(const struct message *m, enum notice_kind kind)
 {
 	struct queue_recipient q;
 	size_t position = 0;
 	uint32_t index = 0;
 
-	return next_owed(m, &position, &index, &q);
+	return next_told(m, kind, &position, &index, &q) != NULL;
 }
 
-enum notice_result
-notice_failure(struct message *m)
+/* ---- what is due ---- */
+
+static bool
+has_sender_to_tell(const struct message *m)
 {
-	struct view sender = m->file.sender;
-	enum notice_kind kind = sender.n ? NOTICE_FAILURE : NOTICE_DOUBLE;
+	return m->file.sender.n > 0 && !is_double_bounce(m->file.sender);
+}
+
+static bool
+is_warned(const struct message *m)
+{
+	return m->file.delay_warned || (m->journal && m->journal->delay_warned);
+}
+
+bool
+notice_wants_success(const struct message *m, const struct queue_recipient *r, bool passed_on)
+{
+	if (!has_sender_to_tell(m))
+		return false;
+	if (!passed_on && (r->notify & QUEUE_NOTIFY_SUCCESS))
+		return true;
+	return qmgr.values->confirm_delay_cleared && is_warned(m) &&
+	    notify_wants(r->notify, QUEUE_NOTIFY_DELAY);
+}
+
+/* Like expiry, a warning needs more than a clock that says that it is late. */
+static bool
+delay_is_due(const struct message *m)
+{
+	microseconds after = qmgr.values->delay_warning_time / 1000;
+
+	return after > 0 && m->pending > 0 && !m->untried && m->wish == WISH_NOTHING &&
+	    has_sender_to_tell(m) && !is_warned(m) &&
+	    retry_is_older(
+		&qmgr.retry, m->file.arrival, clock_wall(), m->file.attempts + 1, after);
+}
+
+bool
+notice_is_due(const struct message *m)
+{
+	return m->owed > 0 || delay_is_due(m);
+}
+
+bool
+notice_is_given_up(const struct message *m)
+{
+	microseconds last = m->file.arrival;
+	bool given_up;
+
+	for (uint32_t i = 0; m->journal && i < m->file.recipient_count; i++) {
+		const struct queue_rcpt_status *s = &m->journal->status[i];
+
+		if (notice_is_owed_state(s->state) && s->when > last)
+			last = s->when;
+	}
+	given_up = retry_is_older(
+	    &qmgr.retry, last, clock_wall(), m->file.attempts + 1, qmgr.retry.bounce_lifetime);
+	if (given_up)
+		log_error("%s: the sender could not be told within bounce_queue_lifetime: the "
+			  "message is given up",
+		    m->id);
+	return given_up;
+}
+
+/* ---- telling ---- */
+
+static enum notice_result
+tell(struct message *m, enum notice_kind kind)
+{
 	enum told told;
 
-	if (is_double_bounce(sender)) {
+	if (is_double_bounce(m->file.sender)) {
 		log_warn("%s: undeliverable postmaster notification discarded", m->id);
 		return NOTICE_NOT_WANTED;
 	}
-	if (kind == NOTICE_DOUBLE && !has_class("2bounce")) {
+	if (is_double(m, kind) && !has_class("2bounce")) {
 		log_info("%s: undeliverable, and the sender is <>: nobody is told", m->id);
 		return NOTICE_NOT_WANTED;
 	}
-	task_offload(journal_run, m);
-	if (!m->journal)
-		return NOTICE_LATER;
-	if (!anybody_wants_it(m))
+	if (!anybody_wants_it(m, kind))
 		return NOTICE_NOT_WANTED;
 	do
 		told = tell_once(m, kind);
 	while (told == TOLD_IDLE_CLOSED);
 	return told == TOLD_OK ? NOTICE_TOLD : NOTICE_LATER;
+}
+
+static uint32_t
+count_of(const struct message *m, bool (*is_one)(enum queue_rcpt_state state))
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < m->file.recipient_count; i++)
+		count += is_one(m->journal->status[i].state);
+	return count;
+}
+
+/*
+ * Told, or nobody to be told: then these recipients are done like delivered ones. When nothing
+ * else is left that need not be noted, for the message goes.
+ */
+static bool
+tell_owed(struct message *m, enum notice_kind kind, bool (*is_one)(enum queue_rcpt_state state))
+{
+	uint32_t count = count_of(m, is_one);
+
+	if (count == 0 || tell(m, kind) == NOTICE_LATER)
+		return true;
+	if ((m->pending || m->owed > count) &&
+	    !message_change_states(m, is_one, QUEUE_RCPT_DELIVERED, false))
+		return false;
+	m->owed -= count;
+	return true;
+}
+
+bool
+notice_tell(struct message *m)
+{
+	task_offload(journal_run, m);
+	if (!m->journal)
+		return true;
+	if (!tell_owed(m, NOTICE_FAILURE, is_failure) ||
+	    !tell_owed(m, NOTICE_SUCCESS, is_success))
+		return false;
+	if (delay_is_due(m) && tell(m, NOTICE_DELAY) != NOTICE_LATER)
+		return note_warned(m);
+	return true;
 }

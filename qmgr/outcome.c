@@ -34,6 +34,7 @@ outcomes_add(struct outcomes *o, struct queue_journal_entry entry)
 	}
 	entry.dsn = arena_view(&o->text, entry.dsn);
 	entry.reason = arena_view(&o->text, view_sub(entry.reason, 0, 1000));
+	entry.remote_host = arena_view(&o->text, view_sub(entry.remote_host, 0, 300));
 	o->list[o->count++] = entry;
 }
 
@@ -95,27 +96,58 @@ not_outstanding(struct message *m, struct recipient *r)
 	qmgr.recipients--;
 }
 
-void
-outcome_record(struct message *m, struct recipient *r, enum queue_rcpt_state state,
-    struct view dsn, struct view reason)
+static void
+record(struct message *m, struct recipient *r, struct queue_journal_entry entry)
 {
-	struct queue_journal_entry entry = {
-		.recipient = r->index,
-		.state = state,
-		.when = clock_wall(),
-		.dsn = dsn,
-		.reason = reason,
-	};
-
+	entry.recipient = r->index;
+	entry.when = clock_wall();
 	not_outstanding(m, r);
-	if (state != QUEUE_RCPT_PENDING)
+	if (entry.state != QUEUE_RCPT_PENDING)
 		m->pending--;
-	if (state == QUEUE_RCPT_BOUNCED || state == QUEUE_RCPT_EXPIRED)
+	if (notice_is_owed_state(entry.state))
 		m->owed++;
 	if (m->pending == 0 && m->owed == 0)
 		return;
 	outcomes_add(&m->outcomes, entry);
 	write_later(m);
+}
+
+void
+outcome_record(struct message *m, struct recipient *r, enum queue_rcpt_state state,
+    struct view dsn, struct view reason)
+{
+	struct queue_journal_entry entry = { .state = state, .dsn = dsn, .reason = reason };
+
+	record(m, r, entry);
+}
+
+static enum queue_rcpt_state
+state_after(const struct message *m, const struct recipient *r, const struct deliver_outcome *o)
+{
+	if (o->result == DELIVER_DEFERRED)
+		return QUEUE_RCPT_PENDING;
+	if (o->result == DELIVER_BOUNCED)
+		return QUEUE_RCPT_BOUNCED;
+	if (!notice_wants_success(m, &r->envelope, o->dsn_passed_on))
+		return QUEUE_RCPT_DELIVERED;
+	if (o->expanded)
+		return QUEUE_RCPT_TELL_EXPANDED;
+	return o->relayed || o->dsn_passed_on ? QUEUE_RCPT_TELL_RELAYED
+					      : QUEUE_RCPT_TELL_DELIVERED;
+}
+
+void
+outcome_take(
+    struct message *m, struct recipient *r, const struct deliver_outcome *o, struct view dsn)
+{
+	struct queue_journal_entry entry = {
+		.state = state_after(m, r, o),
+		.dsn = dsn,
+		.reason = o->reason,
+		.remote_host = o->remote_host,
+	};
+
+	record(m, r, entry);
 }
 
 void

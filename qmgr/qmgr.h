@@ -86,7 +86,7 @@ struct message {
 	uint32_t outstanding; /* recipients of this portion without an outcome */
 
 	uint32_t pending; /* recipients that are still to be delivered */
-	uint32_t owed;    /* bounced or expired, and the sender does not know yet */
+	uint32_t owed;    /* the sender is to be told of them, and does not know yet */
 	struct outcomes outcomes;
 	struct list journal_link; /* waits for outcomes to be noted while others are pending */
 	nanoseconds journal_due;
@@ -229,9 +229,12 @@ void dispatch_cancel_all(void);
 
 /* ---- outcome.c ---- */
 
-/* Both log nothing. The recipient is outstanding, and is not any more afterwards. */
+/* These log nothing. The recipient is outstanding, and is not any more afterwards. */
 void outcome_record(struct message *m, struct recipient *r, enum queue_rcpt_state state,
     struct view dsn, struct view reason);
+/* What an agent said, which dsn fits. */
+void outcome_take(
+    struct message *m, struct recipient *r, const struct deliver_outcome *o, struct view dsn);
 void outcome_untried(struct message *m, struct recipient *r);
 /* What qmgr decides itself: recorded and logged. */
 void outcome_defer(struct message *m, struct recipient *r, struct view dsn, struct view reason);
@@ -248,8 +251,12 @@ void outcome_start(void);
 enum queue_result message_journal(struct message *m); /* opens it; blocks: for offloads */
 /* These wait for the disk. */
 bool note_outcomes(struct message *m, const struct queue_journal_entry *entries, size_t count,
-    bool expire);                                       /* expire: that it was asked for, too */
+    bool expire); /* expire: that it was asked for, too */
+/* Gives the recipients in such a state another one; their texts stay. */
+bool message_change_states(struct message *m, bool (*from)(enum queue_rcpt_state state),
+    enum queue_rcpt_state to, bool expire);
 bool note_attempt(struct message *m, microseconds due); /* and moves it to deferred */
+bool note_warned(struct message *m);                    /* that a delay was told */
 bool note_held(struct message *m);                      /* moves it to hold */
 
 /* ---- settle.c, remove.c, notices.c ---- */
@@ -259,8 +266,22 @@ void settle_stalled(void); /* tries again what the disk did not take */
 void settle_works(void);   /* it takes something again */
 void message_remove(struct message *m);
 
-enum notice_result { NOTICE_TOLD, NOTICE_NOT_WANTED, NOTICE_LATER };
-enum notice_result notice_failure(struct message *m);
+/* Whether the sender is to be told something now. */
+bool notice_is_due(const struct message *m);
+/*
+ * Tells of failures, successes and delays, whatever is due, and notes that it was done. May
+ * wait for minutes. False: something could not be noted.
+ */
+bool notice_tell(struct message *m);
+bool notice_is_owed_state(enum queue_rcpt_state state);
+/* That what could not be told for so long is not tried any more. */
+bool notice_is_given_up(const struct message *m);
+/*
+ * Whether the sender is to hear from us that this recipient, who was pending, has it.
+ * passed_on: the next system tells those who asked for it.
+ */
+bool notice_wants_success(
+    const struct message *m, const struct queue_recipient *r, bool passed_on);
 
 /* ---- deferred.c ---- */
 void deferred_start(void);

@@ -70,13 +70,18 @@ retry_attempts_needed(const struct retry_rules *r, microseconds lifetime)
 }
 
 bool
+retry_is_older(const struct retry_rules *r, microseconds arrival, microseconds now,
+    uint32_t attempts, microseconds span)
+{
+	return age_of(arrival, now) >= span && attempts >= retry_attempts_needed(r, span);
+}
+
+bool
 retry_is_expired(const struct retry_rules *r, microseconds arrival, microseconds now,
     uint32_t attempts, bool null_sender)
 {
-	microseconds lifetime = null_sender ? r->bounce_lifetime : r->lifetime;
-
-	return age_of(arrival, now) >= lifetime &&
-	    attempts >= retry_attempts_needed(r, lifetime);
+	return retry_is_older(
+	    r, arrival, now, attempts, null_sender ? r->bounce_lifetime : r->lifetime);
 }
 
 bool

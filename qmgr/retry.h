@@ -27,6 +27,13 @@ microseconds retry_next(
 uint32_t retry_attempts_needed(const struct retry_rules *r, microseconds lifetime);
 
 /*
+ * Whether a message is older than that, and has had the attempts that regular retries make in
+ * half of that time, the last one just now.
+ */
+bool retry_is_older(const struct retry_rules *r, microseconds arrival, microseconds now,
+    uint32_t attempts, microseconds span);
+
+/*
  * Whether a message expires, now that `attempts` attempts have been made, the last one just
  * now. See retry.c for the rule.
  */

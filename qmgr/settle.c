@@ -54,6 +54,7 @@ write_outcomes(struct message *m)
 
 			e.dsn = arena_view(&m->outcomes.text, e.dsn);
 			e.reason = arena_view(&m->outcomes.text, e.reason);
+			e.remote_host = arena_view(&m->outcomes.text, e.remote_host);
 			m->outcomes.list = mem_resize(
 			    m->outcomes.list, m->outcomes.count + 1, sizeof(*m->outcomes.list));
 			m->outcomes.list[m->outcomes.count++] = e;
@@ -65,30 +66,13 @@ write_outcomes(struct message *m)
 	return true;
 }
 
-/* Gives every recipient in one of the states another one; the texts stay. */
-static bool
-change_states(struct message *m, bool from_pending, enum queue_rcpt_state to, bool expire)
-{
-	uint32_t n = m->file.recipient_count;
-	struct queue_journal_entry *list = mem_zero(n, sizeof(*list));
-	size_t count = 0;
-	bool done;
-
-	for (uint32_t i = 0; i < n; i++) {
-		const struct queue_rcpt_status *s =
-		    m->journal ? &m->journal->status[i] : &m->file.status[i];
-		bool owed = s->state == QUEUE_RCPT_BOUNCED || s->state == QUEUE_RCPT_EXPIRED;
-
-		if (from_pending ? s->state == QUEUE_RCPT_PENDING : owed)
-			list[count++] =
-			    (struct queue_journal_entry){ i, to, s->when, s->dsn, s->reason };
-	}
-	done = note_outcomes(m, list, count, expire);
-	mem_free(list);
-	return done;
-}
-
 /* ---- the steps ---- */
+
+static bool
+is_pending(enum queue_rcpt_state state)
+{
+	return state == QUEUE_RCPT_PENDING;
+}
 
 static bool
 is_expired(const struct message *m)
@@ -109,7 +93,7 @@ expire(struct message *m)
 		return true;
 	if (m->pending == 0)
 		return true;
-	if (!change_states(m, true, QUEUE_RCPT_EXPIRED, m->wish == WISH_EXPIRE))
+	if (!message_change_states(m, is_pending, QUEUE_RCPT_EXPIRED, m->wish == WISH_EXPIRE))
 		return false;
 	message_log_from(m,
 	    forced ? "status=force-expired, returned to sender"
@@ -121,34 +105,26 @@ expire(struct message *m)
 
 static void kick(void);
 
-static enum notice_result
-notice_wait(struct message *m)
+/* False: it could not be noted. What could not be told stays owed. */
+static bool
+tell_sender(struct message *m)
 {
-	enum notice_result result;
 	struct list *link;
+	bool noted;
+
+	if (!notice_is_due(m))
+		return true;
 
 	settling.telling++;
 	settling.tasks--;
 	kick();
-	result = notice_failure(m);
+	noted = notice_tell(m);
 	settling.tasks++;
 	settling.telling--;
 	if ((link = list_pop(&settling.untold)) != NULL)
 		list_append(&settling.list, link);
 	kick();
-	return result;
-}
-
-/* Told, or nobody to be told: then these recipients are done like delivered ones. */
-static bool
-tell_sender(struct message *m)
-{
-	if (m->owed == 0 || notice_wait(m) == NOTICE_LATER)
-		return true;
-	if (m->pending && !change_states(m, false, QUEUE_RCPT_DELIVERED, false))
-		return false;
-	m->owed = 0;
-	return true;
+	return noted;
 }
 
 static void
@@ -201,7 +177,7 @@ start_again(struct message *m)
 static bool
 may_tell(struct message *m)
 {
-	if (m->owed == 0 || settling.telling < TELLING_MAX)
+	if (!notice_is_due(m) || settling.telling < TELLING_MAX)
 		return true;
 	list_append(&settling.untold, &m->settle_link);
 	return false;
@@ -243,7 +219,7 @@ conclude(struct message *m)
 		message_remove(m);
 		return;
 	}
-	if (m->pending == 0 && m->owed == 0) {
+	if (m->pending == 0 && (m->owed == 0 || notice_is_given_up(m))) {
 		message_wishes_end(m, m->wish == WISH_EXPIRE);
 		message_remove(m);
 	} else if (m->wish == WISH_HOLD) {

@@ -127,7 +127,11 @@ enum queue_rcpt_state {
 	QUEUE_RCPT_PENDING,
 	QUEUE_RCPT_DELIVERED,
 	QUEUE_RCPT_BOUNCED,
-	QUEUE_RCPT_EXPIRED
+	QUEUE_RCPT_EXPIRED,
+	/* Like DELIVERED, but the sender asked to be told, and does not know yet. */
+	QUEUE_RCPT_TELL_DELIVERED,
+	QUEUE_RCPT_TELL_RELAYED,
+	QUEUE_RCPT_TELL_EXPANDED
 };
 
 struct queue_message {
@@ -159,9 +163,10 @@ struct queue_message {
 
 struct queue_rcpt_status {
 	enum queue_rcpt_state state;
-	microseconds when;  /* of the last attempt; 0: none */
-	struct view dsn;    /* "4.4.1" */
-	struct view reason; /* last diagnostic text */
+	microseconds when;       /* of the last attempt; 0: none */
+	struct view dsn;         /* "4.4.1" */
+	struct view reason;      /* last diagnostic text */
+	struct view remote_host; /* who said so; empty: we */
 };
 
 /*
@@ -214,7 +219,8 @@ struct queue_journal_entry {
 	enum queue_rcpt_state state; /* PENDING with a reason: deferred */
 	microseconds when;
 	struct view dsn;
-	struct view reason; /* cut at 1000 bytes */
+	struct view reason;      /* cut at 1000 bytes */
+	struct view remote_host; /* likewise at 300 */
 };
 
 /*

@@ -18,7 +18,8 @@
 #include "queue/queue_private.h"
 
 enum journal_type {
-	JOURNAL_OUTCOME = 'O', /* u32 recipient, u8 state, u64 when, u16+dsn, u16+reason */
+	/* u32 recipient, u8 state, u64 when, u16+dsn, u16+reason; u16+remote host, if any */
+	JOURNAL_OUTCOME = 'O',
 	JOURNAL_ATTEMPT = 'A', /* u64 due */
 	JOURNAL_WARNED = 'W',
 	JOURNAL_EXPIRED = 'X',
@@ -27,12 +28,12 @@ enum journal_type {
 #define HEAD_SIZE  5 /* type, length */
 #define DSN_MAX    16
 #define REASON_MAX 1000
+#define HOST_MAX   300
 
 /* ---- effects ---- */
 
 static void
-apply_outcome(struct queue_message *m, const struct queue_journal_entry *e, struct view dsn,
-    struct view reason)
+apply_outcome(struct queue_message *m, const struct queue_journal_entry *e)
 {
 	struct queue_rcpt_status *s = &m->status[e->recipient];
 
@@ -42,8 +43,9 @@ apply_outcome(struct queue_message *m, const struct queue_journal_entry *e, stru
 		m->pending_count++;
 	s->state = e->state;
 	s->when = e->when;
-	s->dsn = dsn;
-	s->reason = reason;
+	s->dsn = e->dsn;
+	s->reason = e->reason;
+	s->remote_host = e->remote_host;
 }
 
 static bool
@@ -54,8 +56,12 @@ parse_outcome(struct queue_message *m, struct cursor *c, struct queue_journal_en
 	e->when = (microseconds)cursor_u64(c);
 	e->dsn = cursor_take_n(c, cursor_u16(c));
 	e->reason = cursor_take_n(c, cursor_u16(c));
+	e->remote_host = VIEW_NONE;
+	if (!cursor_at_end(c))
+		e->remote_host = cursor_take_n(c, cursor_u16(c));
 	return !c->failed && e->recipient < m->recipient_count &&
-	    e->state <= QUEUE_RCPT_EXPIRED && e->dsn.n <= DSN_MAX && e->reason.n <= REASON_MAX;
+	    e->state <= QUEUE_RCPT_TELL_EXPANDED && e->dsn.n <= DSN_MAX &&
+	    e->reason.n <= REASON_MAX && e->remote_host.n <= HOST_MAX;
 }
 
 /* One payload whose checksum was right; false: not something this version wrote. */
@@ -70,7 +76,7 @@ apply_record(struct queue_message *m, uint8_t type, struct view payload)
 	case JOURNAL_OUTCOME:
 		if (!parse_outcome(m, &c, &e) || !cursor_at_end(&c))
 			return false;
-		apply_outcome(m, &e, e.dsn, e.reason);
+		apply_outcome(m, &e);
 		return true;
 	case JOURNAL_ATTEMPT:
 		due = (microseconds)cursor_u64(&c);
@@ -116,7 +122,7 @@ replay_next(struct queue_message *m, struct cursor *c)
 static void
 keep_texts(struct queue_message *m)
 {
-	struct view dsn = VIEW_NONE, reason = VIEW_NONE;
+	struct view dsn = VIEW_NONE, reason = VIEW_NONE, host = VIEW_NONE;
 
 	for (uint32_t i = 0; i < m->recipient_count; i++) {
 		struct queue_rcpt_status *s = &m->status[i];
@@ -127,8 +133,11 @@ keep_texts(struct queue_message *m)
 			dsn = arena_view(&m->arena, s->dsn);
 		if (!view_eq(s->reason, reason))
 			reason = arena_view(&m->arena, s->reason);
+		if (!view_eq(s->remote_host, host))
+			host = arena_view(&m->arena, s->remote_host);
 		s->dsn = dsn;
 		s->reason = reason;
+		s->remote_host = host;
 	}
 }
 
@@ -188,6 +197,7 @@ append_outcome(struct buf *b, const struct queue_journal_entry *e, uint32_t crc)
 {
 	struct view dsn = view_sub(e->dsn, 0, DSN_MAX);
 	struct view reason = view_sub(e->reason, 0, REASON_MAX);
+	struct view host = view_sub(e->remote_host, 0, HOST_MAX);
 	size_t start = record_begin(b, JOURNAL_OUTCOME);
 
 	buf_append_u32(b, e->recipient);
@@ -197,6 +207,10 @@ append_outcome(struct buf *b, const struct queue_journal_entry *e, uint32_t crc)
 	buf_append_view(b, dsn);
 	buf_append_u16(b, (uint16_t)reason.n);
 	buf_append_view(b, reason);
+	if (host.n) {
+		buf_append_u16(b, (uint16_t)host.n);
+		buf_append_view(b, host);
+	}
 	return record_end(b, start, crc);
 }
 
@@ -250,10 +264,12 @@ queue_journal_append(struct queue *q, struct queue_message *m,
 	if (r != QUEUE_OK)
 		return r;
 	for (size_t i = 0; i < count; i++) {
-		const struct queue_journal_entry *e = &entries[i];
+		struct queue_journal_entry e = entries[i];
 
-		apply_outcome(m, e, arena_view(&m->arena, view_sub(e->dsn, 0, DSN_MAX)),
-		    arena_view(&m->arena, view_sub(e->reason, 0, REASON_MAX)));
+		e.dsn = arena_view(&m->arena, view_sub(e.dsn, 0, DSN_MAX));
+		e.reason = arena_view(&m->arena, view_sub(e.reason, 0, REASON_MAX));
+		e.remote_host = arena_view(&m->arena, view_sub(e.remote_host, 0, HOST_MAX));
+		apply_outcome(m, &e);
 	}
 	/* The facts are safe; without the time, the next attempt only comes early. */
 	restore_due_time(m);

@@ -114,6 +114,9 @@ deliver_answer_send(struct deliver_job *job, const struct deliver_recipient *r,
 		.relay = a.relay,
 		.remote_host = a.remote_host,
 		.destination_failed = a.destination_failed,
+		.dsn_passed_on = a.dsn_passed_on,
+		.relayed = a.relayed,
+		.expanded = a.expanded,
 	};
 
 	answer_log(job, r, &a, status);

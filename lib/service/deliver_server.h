@@ -35,7 +35,8 @@ struct deliver_answer {
 	struct view relay;       /* empty: none */
 	struct view remote_host; /* for notices: who said so, empty for ourselves */
 	bool destination_failed;
-	microseconds connected; /* 0: no such step */
+	bool dsn_passed_on, relayed, expanded; /* as in deliver_outcome */
+	microseconds connected;                /* 0: no such step */
 };
 
 /*

@@ -8,6 +8,7 @@
  * in the recipient's address (or "*") counts. Without a rule: sent.
  *
  *   sent | deferred | bounced    that outcome, with the text ("5.1.1 no such user")
+ *   relayed | passed | expanded  sent, and for NOTIFY=SUCCESS what deliver/1 says of that
  *   down                         deferred, and the destination is at fault
  *   wait MS                      sent, after a pause; a notice is answered after it
  *   close                        the connection ends without an outcome
@@ -131,6 +132,11 @@ outcome_tell(
 	if (strcmp(rule.action, "bounced") == 0)
 		o.result = DELIVER_BOUNCED;
 	o.destination_failed = strcmp(rule.action, "down") == 0;
+	o.relayed = strcmp(rule.action, "relayed") == 0;
+	o.dsn_passed_on = strcmp(rule.action, "passed") == 0;
+	o.expanded = strcmp(rule.action, "expanded") == 0;
+	if (memmem(rule.text, strlen(rule.text), " said: ", 7))
+		o.remote_host = VIEW("host mx.example.test[192.0.2.1]");
 	o.dsn = o.result == DELIVER_SENT ? VIEW("2.0.0") : VIEW("4.4.1");
 	if (dsn_split(view_of(rule.text), &code, &text))
 		o.dsn = code;

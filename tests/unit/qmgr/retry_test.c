@@ -62,6 +62,19 @@ live(const struct retry_rules *r, bool null_sender, uint32_t *attempts)
 	return now - T0;
 }
 
+/* A warning after four hours: not by the clock alone, and not by the attempts alone. */
+static void
+late_mail(void **state)
+{
+	const microseconds hours = 4 * 3600 * S;
+
+	(void)state;
+	assert_false(retry_is_older(&defaults, T0, T0 + hours - S, 100, hours));
+	assert_false(retry_is_older(&defaults, T0, T0 + 3650 * DAY, 1, hours));
+	assert_true(retry_is_older(&defaults, T0, T0 + hours, 8, hours));
+	assert_false(retry_is_older(&defaults, T0, T0 - DAY, 100, hours));
+}
+
 static void
 regular_mail_expires_on_time(void **state)
 {
@@ -127,6 +140,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(backoff_grows_with_age),
 		cmocka_unit_test(maximum_below_minimum),
+		cmocka_unit_test(late_mail),
 		cmocka_unit_test(regular_mail_expires_on_time),
 		cmocka_unit_test(clock_jumps_expire_nothing),
 		cmocka_unit_test(attempts_are_half_of_the_regular_ones),

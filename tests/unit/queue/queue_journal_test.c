@@ -91,6 +91,37 @@ test_replay(void **state)
 	remove_message(&m);
 }
 
+/* Who said so comes back, of the last attempt only, and cut where it is too long for a name. */
+static void
+test_remote_host(void **state)
+{
+	struct queue_journal_entry e = { 1, QUEUE_RCPT_TELL_RELAYED, 7, VIEW("2.0.0"),
+		VIEW("ok"), VIEW("host mx.example.net[192.0.2.1]") };
+	struct queue_message m;
+	char id[QUEUE_ID_SIZE], host[400];
+	const char *why = NULL;
+
+	(void)state;
+	memset(host, 'h', sizeof(host));
+	put_message(QUEUE_INCOMING, 10, 3, id);
+	open_for_journal(id, &m);
+	assert_int_equal(queue_journal_append(queue, &m, &e, 1, false, &why), QUEUE_OK);
+	e.recipient = 0;
+	assert_int_equal(queue_journal_append(queue, &m, &e, 1, false, &why), QUEUE_OK);
+	append(&m, 0, QUEUE_RCPT_PENDING, "later");
+	e.recipient = 2;
+	e.remote_host = (struct view){ host, sizeof(host) };
+	assert_int_equal(queue_journal_append(queue, &m, &e, 1, false, &why), QUEUE_OK);
+	queue_message_done(&m);
+	open_for_journal(id, &m);
+	assert_int_equal(m.status[1].state, QUEUE_RCPT_TELL_RELAYED);
+	assert_true(view_eq(m.status[1].remote_host, VIEW("host mx.example.net[192.0.2.1]")));
+	assert_int_equal(m.status[0].remote_host.n, 0);
+	assert_int_equal(m.status[2].remote_host.n, 300);
+	assert_int_equal(m.pending_count, 1);
+	remove_message(&m);
+}
+
 static void
 test_many_at_once(void **state)
 {
@@ -256,6 +287,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_remote_host),
 		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_texts_are_cut),
 		cmocka_unit_test(test_due_is_kept),

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What senders are told: failures, delays and successes, from MAIL to the sender's mailbox."""
+
+import getpass
+import os
+import re
+import signal
+import smtplib
+
+import pytest
+
+from notices import Notice
+from postern import poll_until
+
+ACCOUNT = "nobody" if os.geteuid() == 0 else getpass.getuser()
+ME = f"{ACCOUNT}@example.test"
+TEXT = "Subject: the original\r\nMessage-ID: <m@example.test>\r\n\r\nbody\r\n"
+SERVICES = """
+127.0.0.1:{smtp} inet n - n - - smtpd
+cleanup unix n - n -  0 cleanup
+qmgr    unix n - n 300 1 qmgr
+bounce  unix - - n -  0 bounce
+error   unix - - n -  - error
+retry   unix - - n -  - error
+local   unix - n n -  - local
+fake    unix - - n -  - fake_agent RULES -
+"""
+QUICK = {"minimal_backoff_time": "1s", "maximal_backoff_time": "1s", "queue_run_delay": "1s"}
+
+
+class Suite:
+    """All daemons; mail for other domains goes to an agent that does as RULES say."""
+
+    def __init__(self, factory, rules="", services=SERVICES, crashes=False, **main):
+        self.postern = factory(crashes=crashes)
+        self.rules_path = self.postern.path("rules")
+        self.rules(rules)
+        self.spool = self.postern.path("spool")
+        os.mkdir(self.spool)
+        os.chmod(self.spool, 0o1777)
+        self.postern.write_config(
+            master=services.replace("RULES", self.rules_path),
+            main={"mail_spool_directory": self.spool + "/", "local_recipient_maps": "",
+                  "myorigin": "example.test", "default_transport": "fake", **main})
+        self.postern.start()
+
+    def rules(self, text):
+        with open(self.rules_path + ".new", "w", encoding="ascii") as f:
+            f.write(text)
+        os.chmod(self.rules_path + ".new", 0o644)
+        os.rename(self.rules_path + ".new", self.rules_path)
+
+    def send(self, *recipients, sender=ME, text=TEXT, options=(), notify=None, orcpt=None):
+        rcpt = [f"NOTIFY={notify}"] if notify else []
+        rcpt += [f"ORCPT={orcpt}"] if orcpt else []
+        with smtplib.SMTP("127.0.0.1", self.postern.port()) as client:
+            assert client.sendmail(sender, recipients, text, options, rcpt) == {}
+
+    def notices(self, count=1, account=ACCOUNT):
+        mail = self.postern.wait_maildir(os.path.join(self.spool, account), count)
+        return [Notice(m.replace(b"\n", b"\r\n")) for m in mail]
+
+    def wait_attempts(self, count):
+        """So many more messages have been taken up."""
+        active = r"\(queue active\)"
+        self.postern.wait_log(active, len(re.findall(active, self.postern.log())) + count)
+
+    def delivered(self):
+        return self.postern.maildir(os.path.join(self.spool, ACCOUNT))
+
+
+@pytest.fixture
+def suite(postern_instance):
+    return lambda *a, **k: Suite(postern_instance, *a, **k)
+
+
+@pytest.mark.parametrize("rule, action", [
+    ("sent 2.1.5 taken", "delivered"),
+    ("relayed 2.1.5 taken", "relayed"),
+    ("expanded 2.1.5 taken", "expanded"),
+])
+def test_success_is_told_when_asked_for(suite, rule, action):
+    s = suite(f"* {rule}\n")
+    s.send("you@there.test", options=["ENVID=id+2B1", "RET=FULL"], notify="SUCCESS",
+           orcpt="rfc822;first+2B@there.test")
+    n, = s.notices()
+    assert n.message["Subject"] == "Successful Mail Delivery Report"
+    assert n.message["Return-Path"] == "<>"
+    assert n.fields["Original-Envelope-Id"] == "id+1"
+    assert n.final_recipients() == ["you@there.test"]
+    r, = n.recipients
+    assert (r["Action"], r["Status"]) == (action, "2.1.5")
+    assert r["Original-Recipient"] == "rfc822;first+@there.test"
+    assert r["Last-Attempt-Date"] and r["Will-Retry-Until"] is None
+    assert r["Diagnostic-Code"] == "X-Postfix; taken"
+    assert n.original["Subject"] == "the original"
+    s.postern.wait_log(r"sender delivery status notification: \w+")
+    s.postern.wait_queue_empty()
+
+
+@pytest.mark.parametrize("rule, notify", [
+    ("passed 2.0.0 ok", "SUCCESS,FAILURE"),  # the next system tells
+    ("relayed 2.0.0 ok", "FAILURE,DELAY"),
+    ("relayed 2.0.0 ok", "NEVER"),
+    ("relayed 2.0.0 ok", None),
+    ("bounced 5.1.1 no", "SUCCESS,DELAY"),
+])
+def test_nobody_is_told_who_did_not_ask(suite, rule, notify):
+    s = suite(f"* {rule}\n")
+    s.send("you@there.test", notify=notify)
+    s.postern.wait_log("removed")
+    s.postern.wait_queue_empty()
+    assert "notification" not in s.postern.log()
+
+
+def test_alias_to_one_address_passes_the_request_on(suite):
+    """RFC 3461 5.2.7.1: who it leads to is reported, once, and not the alias."""
+    s = with_aliases(suite, "{one = you@there.test}")
+    s.send("one@example.test", notify="SUCCESS")
+    n, = s.notices()
+    assert n.recipients[0]["Action"] == "relayed"
+    assert n.recipients[0]["Original-Recipient"] == "rfc822;one@example.test"
+    s.postern.wait_queue_empty()
+    assert len(s.delivered()) == 1
+
+
+def test_alias_to_several_addresses_is_expanded(suite):
+    s = with_aliases(suite, "{all = you@there.test, me@there.test}")
+    s.send("all@example.test", notify="SUCCESS,FAILURE")
+    n, = s.notices()
+    assert n.final_recipients() == ["all@example.test"]
+    assert n.recipients[0]["Action"] == "expanded"
+    s.postern.wait_queue_empty()
+    assert len(s.delivered()) == 1
+
+
+def with_aliases(suite, table):
+    return suite("* relayed 2.0.0 ok\n", alias_maps="inline:{ %s }" % table)
+
+
+def test_failure_quotes_the_remote_host(suite):
+    s = suite("* bounced 5.1.1 host mx said: 550 5.1.1 <you@there.test> no such user "
+              "(in reply to RCPT TO command)\n")
+    s.send("you@there.test")
+    n, = s.notices()
+    r, = n.recipients
+    assert (r["Action"], r["Status"]) == ("failed", "5.1.1")
+    assert r["Remote-MTA"] == "dns; mx.example.test"
+    assert " ".join(r["Diagnostic-Code"].split()) == \
+        "smtp; 550 5.1.1 <you@there.test> no such user"
+    assert n.found_by_flufl() in (None, {"you@there.test"})
+
+
+def test_delay_is_told_once(suite):
+    s = suite("* deferred 4.4.1 connection timed out\n", delay_warning_time="1s", **QUICK)
+    s.send("you@there.test")
+    n, = s.notices()
+    assert n.message["Subject"] == "Delayed Mail (still being retried)"
+    assert n.final_recipients() == ["you@there.test"]
+    r, = n.recipients
+    assert (r["Action"], r["Status"]) == ("delayed", "4.4.1")
+    assert r["Will-Retry-Until"] and r["Last-Attempt-Date"]
+    assert not n.is_whole
+    assert n.found_by_flufl() in (None, set())
+    s.wait_attempts(3)
+    assert len(re.findall("sender delay notification", s.postern.log())) == 1
+    s.rules("* relayed 2.0.0 ok\n")
+    s.postern.wait_queue_empty()
+    assert len(s.delivered()) == 1
+
+
+def test_delay_with_a_copy_for_the_postmaster(suite):
+    s = suite("* deferred 4.4.1 timed out\n", delay_warning_time="1s", notify_classes="delay",
+              delay_notice_recipient=ME, **QUICK)
+    s.send("you@there.test")
+    subjects = {n.message["Subject"] for n in s.notices(2)}
+    assert subjects == {"Delayed Mail (still being retried)",
+                        "Postmaster Warning: Delayed Mail"}
+
+
+def test_delay_is_not_told_to_some(suite):
+    s = suite("* deferred 4.4.1 connection timed out\n", delay_warning_time="1s", **QUICK)
+    s.send("never@there.test", notify="NEVER")
+    s.send("fail@there.test", notify="FAILURE,SUCCESS")
+    s.send("null@there.test", sender="")
+    s.send("yes@there.test", notify="DELAY")
+    s.notices()
+    s.wait_attempts(4 * 3)
+    n, = s.notices()
+    assert n.final_recipients() == ["yes@there.test"]
+
+
+def test_delay_cleared_is_told(suite):
+    s = suite("* deferred 4.4.1 connection timed out\n", delay_warning_time="1s",
+              confirm_delay_cleared="yes", **QUICK)
+    s.send("you@there.test")
+    s.notices()
+    s.rules("* passed 2.0.0 ok\n")
+    late = [n for n in s.notices(2) if n.message["Subject"].startswith("Successful")]
+    assert [r["Action"] for r in late[0].recipients] == ["relayed"]
+    s.postern.wait_queue_empty()
+
+
+def test_success_failure_and_wait_in_one_message(suite):
+    s = suite("yes@ relayed 2.0.0 ok\nno@ bounced 5.1.1 no\n* deferred 4.2.0 busy\n", **QUICK)
+    s.send("yes@there.test", "no@there.test", "wait@there.test", notify="SUCCESS,FAILURE")
+    told = {n.recipients[0]["Action"]: n.final_recipients() for n in s.notices(2)}
+    assert told == {"relayed": ["yes@there.test"], "failed": ["no@there.test"]}
+    s.rules("* relayed 2.0.0 ok\n")
+    last = {n.final_recipients()[0] for n in s.notices(3)}
+    assert last == {"yes@there.test", "no@there.test", "wait@there.test"}
+    s.postern.wait_queue_empty()
+
+
+def test_notice_that_is_owed_survives_kills(suite):
+    """bounce is killed again and again while it works, and qmgr as well: told at least once."""
+    s = suite("* relayed 2.0.0 ok\n", crashes=True, service_throttle_time="1s", **QUICK)
+    for i in range(20):
+        s.send(f"u{i}@there.test", notify="SUCCESS")
+        for program in ("bounce", "qmgr") if i % 5 == 4 else ("bounce",):
+            for pid in s.postern.children(program):
+                os.kill(pid, signal.SIGKILL)
+    wanted = {f"u{i}@there.test" for i in range(20)}
+
+    def told():
+        return {r for m in s.delivered()
+                for r in Notice(m.replace(b"\n", b"\r\n")).final_recipients()}
+
+    poll_until(lambda: told() >= wanted, "all successes to be told", deadline=60)
+    assert told() == wanted
+
+
+def test_message_that_only_owes_a_notice_ends(suite):
+    """bounce never reaches a cleanup: after bounce_queue_lifetime the notice is given up."""
+    s = suite("* bounced 5.1.1 no\n", bounce_queue_lifetime="2s",
+              services=SERVICES.replace("bounce\n", "bounce -o cleanup_service_name=none\n"),
+              **QUICK)
+    s.send("you@there.test")
+    s.postern.wait_log("no notice could be made: cleanup is not available")
+    s.postern.wait_log("the sender could not be told within bounce_queue_lifetime")
+    s.postern.wait_queue_empty()
