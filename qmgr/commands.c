@@ -6,6 +6,7 @@
  * deleted message may still have been delivered to those recipients whose delivery was running.
  * A caller who would have to wait long is told that it will be done.
  */
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -56,6 +57,7 @@ struct change {
 	enum queuectl_outcome outcome;
 	bool removed;
 	const char *why;
+	struct indexing_note *note;
 };
 
 /* What a writer has not finished is no message yet. */
@@ -140,6 +142,24 @@ change(struct change *c)
 	return QUEUE_ERROR;
 }
 
+/* What the index is to say of it from now on. */
+static void
+note_change(struct change *c)
+{
+	struct queue_message m;
+	struct stat st;
+	const char *why;
+
+	if (c->removed || (c->place != QUEUE_DEFERRED && c->place != QUEUE_HOLD))
+		return;
+	if (queue_message_open(qmgr.queue, c->place, c->id, false, &m, &why) != QUEUE_OK)
+		return;
+	if (fstat(m.fd, &st) == 0)
+		c->note = indexing_put(&m, c->place,
+		    (microseconds)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000);
+	queue_message_done(&m);
+}
+
 static void
 change_run(void *argument)
 {
@@ -155,6 +175,7 @@ change_run(void *argument)
 	switch (change(c)) {
 	case QUEUE_OK:
 		c->outcome = QUEUECTL_DONE;
+		note_change(c);
 		break;
 	case QUEUE_GONE:
 		c->outcome = QUEUECTL_NOT_FOUND;
@@ -188,7 +209,7 @@ take_up(const struct change *c)
 	if (intake_add(c->id, c->place, true) != INTAKE_FULL)
 		return;
 	if (c->place == QUEUE_DEFERRED)
-		deferred_add(c->id, clock_wall());
+		deferred_want(c->id);
 	else
 		scan_incoming();
 }
@@ -204,8 +225,12 @@ change_on_disk(const char *id, enum queuectl_verb verb, const char **why)
 	task_offload(change_run, &c);
 	announced = reserved->announced;
 	message_forget(reserved);
+	indexing_add(c.note);
 	if (c.outcome == QUEUECTL_DONE) {
 		log_change(&c);
+		if (c.removed && c.place != QUEUE_INCOMING)
+			indexing_remove(id, c.place);
+		(void)indexing_flush();
 		take_up(&c);
 	} else if (announced) {
 		intake_announced(view_of(id), 0);

@@ -1,36 +1,190 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mail that waits for its next attempt. The files themselves say when, by their modification
- * time. Every queue_run_delay the directory is read, and what is due before the next reading is
- * remembered in a heap of bounded size; what does not fit is found by reading again as soon as
- * the heap has run empty. Half of it is for what is due already: the directory is read in the
- * same order each time, and what comes first there must not crowd out the rest for ever. Nobody
- * else knows how due mail is found, so that an index can take the place of the reading.
+ * Mail that waits for its next attempt. The index has it in the order of due times, and is read
+ * from there on where the last look ended, a batch at a time, as far as there is room; so the
+ * memory for it does not grow with the queue. From time to time it is read from its beginning
+ * again: what was passed by then, for whatever reason, has its turn. A due time beyond any that
+ * can be right was written by a clock that was ahead, and counts as due.
+ *
+ * While there is no index the directories are read instead, for what is due now.
  */
-#include "base/heap.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "qmgr/qmgr.h"
 
-#define REMEMBER_MAX 20000
-#define BATCH        256
-
-struct due {
-	struct heap_node node; /* key: microseconds of the wall clock */
-	char id[QUEUE_ID_SIZE];
-};
+#define BATCH      128
+#define WANTED_MAX 1000
+#define SCAN_PAUSE (5 * SECOND) /* between two readings of the directories, at least */
 
 static struct deferred {
-	struct heap heap;
-	struct hash *known; /* id -> struct due */
+	struct index_due position; /* the last one that was taken; id "": none */
+	bool rewind;
+	microseconds next;      /* when the first one behind it is due, as far as known */
+	nanoseconds from_start; /* when to begin from the start again */
+	nanoseconds scan_at;    /* without an index */
+	struct hash *wanted;    /* ids, to be taken before all others */
 	struct task_cond changed;
-	microseconds next_scan; /* wall clock: what is due before is remembered */
-	nanoseconds scan_at;    /* the same moment */
-	bool more_due;          /* something due did not fit */
-	bool more_later;        /* something due before next_scan did not fit */
-	bool flush;             /* everything is due */
+	bool flush, flushing;
 	bool running;
 } deferred;
+
+struct look {
+	struct queue_index *index;
+	const struct index_due *after;
+	microseconds until;
+	struct index_due due[BATCH];
+	size_t count;
+	microseconds next;
+	bool ok;
+	const char *why;
+};
+
+/* ---- what others say ---- */
+
+static void
+prepare(void)
+{
+	if (deferred.wanted)
+		return;
+	deferred.wanted = hash_new();
+	deferred.next = INT64_MAX;
+	task_cond_init(&deferred.changed);
+}
+
+static bool
+is_behind_position(const char *id, microseconds due)
+{
+	const struct index_due *p = &deferred.position;
+
+	return due > p->due || (due == p->due && strcmp(id, p->id) > 0);
+}
+
+void
+deferred_indexed(const char *id, microseconds due)
+{
+	prepare();
+	if (!is_behind_position(id, due))
+		deferred.rewind = true;
+	if (due < deferred.next) {
+		deferred.next = due;
+		task_cond_signal(&deferred.changed);
+	}
+}
+
+void
+deferred_want(const char *id)
+{
+	prepare();
+	if (hash_count(deferred.wanted) >= WANTED_MAX)
+		return;
+	hash_put(deferred.wanted, view_of(id), &deferred);
+	task_cond_signal(&deferred.changed);
+}
+
+static bool
+next_wanted(char id[QUEUE_ID_SIZE])
+{
+	struct hash_iter it = { 0 };
+
+	if (!hash_next(deferred.wanted, &it))
+		return false;
+	memcpy(id, it.key.p, it.key.n);
+	id[it.key.n] = '\0';
+	hash_remove(deferred.wanted, view_of(id));
+	return true;
+}
+
+static void
+take_wanted(void)
+{
+	char id[QUEUE_ID_SIZE];
+
+	while (active_wait_for_room(true) && next_wanted(id))
+		(void)intake_add(id, QUEUE_DEFERRED, true);
+}
+
+/* ---- the index ---- */
+
+static void
+look_run(void *argument)
+{
+	struct look *l = argument;
+
+	l->ok = queue_index_due(
+	    l->index, l->after, l->until, l->due, BATCH, &l->count, &l->next, &l->why);
+}
+
+/* False: there is no index. */
+static bool
+look(struct look *l, const struct index_due *after, microseconds until)
+{
+	l->index = indexing_take();
+	if (!l->index)
+		return false;
+	l->after = after;
+	l->until = until;
+	task_offload(look_run, l);
+	indexing_give();
+	if (!l->ok)
+		indexing_lost(l->why);
+	return l->ok;
+}
+
+/* False: no room, for qmgr is finishing. */
+static bool
+take_batch(const struct look *l, struct index_due *position)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		if (!active_wait_for_room(true))
+			return false;
+		(void)intake_add(l->due[i].id, QUEUE_DEFERRED, false);
+		*position = l->due[i];
+	}
+	return true;
+}
+
+static bool
+take_range(struct look *l, struct index_due *position, microseconds until)
+{
+	do {
+		struct index_due after = *position;
+
+		if (!look(l, &after, until) || !take_batch(l, position))
+			return false;
+		until = until == INT64_MAX ? until : clock_wall();
+	} while (l->count == BATCH && !deferred.rewind);
+	return true;
+}
+
+/* Due times that a clock wrote that was ahead. */
+static bool
+take_impossible(struct look *l)
+{
+	struct index_due position = { .due = retry_latest(&qmgr.retry, clock_wall()) };
+
+	return take_range(l, &position, INT64_MAX);
+}
+
+/* False: the index is not to be had. */
+static bool
+take_due(struct look *l)
+{
+	bool from_start = deferred.rewind || clock_now() >= deferred.from_start;
+
+	deferred.rewind = false;
+	if (from_start) {
+		deferred.position = (struct index_due){ 0 };
+		deferred.from_start = clock_deadline(qmgr.values->queue_run_delay);
+	}
+	deferred.next = INT64_MAX;
+	if (!take_range(l, &deferred.position, clock_wall()))
+		return false;
+	if (l->next < deferred.next)
+		deferred.next = l->next;
+	return !from_start || take_impossible(l);
+}
+
+/* ---- the directories ---- */
 
 struct batch {
 	struct queue_scan *scan;
@@ -40,62 +194,6 @@ struct batch {
 	bool at_end;
 	const char *why;
 };
-
-/* ---- the heap ---- */
-
-static void
-forget(struct due *d)
-{
-	heap_remove(&deferred.heap, &d->node);
-	hash_remove(deferred.known, view_of(d->id));
-	mem_free(d);
-}
-
-static bool
-has_room(bool is_due)
-{
-	return hash_count(deferred.known) < (is_due ? REMEMBER_MAX : REMEMBER_MAX / 2);
-}
-
-static void
-remember(const char *id, microseconds due)
-{
-	struct due *d = hash_find(deferred.known, view_of(id));
-	bool is_due = due <= clock_wall();
-
-	if (d)
-		forget(d);
-	if (due > deferred.next_scan)
-		return;
-	if (!has_room(is_due)) {
-		deferred.more_due |= is_due;
-		deferred.more_later |= !is_due;
-		return;
-	}
-	d = NEW(struct due);
-	memcpy(d->id, id, strlen(id) + 1);
-	hash_put(deferred.known, view_of(d->id), d);
-	heap_add(&deferred.heap, &d->node, due);
-}
-
-static struct due *
-first(void)
-{
-	struct heap_node *node = heap_first(&deferred.heap);
-
-	return node ? CONTAINER_OF(node, struct due, node) : NULL;
-}
-
-void
-deferred_add(const char *id, microseconds due)
-{
-	if (qmgr.finishing)
-		return;
-	remember(id, due);
-	task_cond_signal(&deferred.changed);
-}
-
-/* ---- reading the directory ---- */
 
 static void
 read_batch(void *argument)
@@ -111,18 +209,15 @@ read_batch(void *argument)
 }
 
 static void
-take_batch(const struct batch *b, bool flush)
+take_files(const struct batch *b, bool flush)
 {
-	microseconds now = clock_wall();
-
-	for (size_t i = 0; i < b->count && !qmgr.finishing; i++) {
-		if (flush) {
-			if (active_wait_for_room(true))
-				intake_add(b->ids[i], QUEUE_DEFERRED, true);
-		} else if (retry_is_due(&qmgr.retry, b->due[i], now)) {
-			remember(b->ids[i], b->due[i] < now ? b->due[i] : now);
-		} else {
-			remember(b->ids[i], b->due[i]);
+	for (size_t i = 0; i < b->count; i++) {
+		if (flush || retry_is_due(&qmgr.retry, b->due[i], clock_wall())) {
+			if (!active_wait_for_room(true))
+				return;
+			(void)intake_add(b->ids[i], QUEUE_DEFERRED, flush);
+		} else if (b->due[i] < deferred.next) {
+			deferred.next = b->due[i];
 		}
 	}
 }
@@ -130,65 +225,45 @@ take_batch(const struct batch *b, bool flush)
 static void
 scan(bool flush)
 {
-	nanoseconds span = qmgr.values->queue_run_delay;
+	nanoseconds began = clock_now();
 	struct batch *b = NEW(struct batch);
 
-	deferred.more_due = deferred.more_later = false;
-	deferred.scan_at = clock_deadline(span);
-	deferred.next_scan = clock_wall() + span / 1000;
 	b->scan = queue_scan_new(qmgr.queue, QUEUE_DEFERRED);
 	while (!b->at_end && !qmgr.finishing) {
 		task_offload(read_batch, b);
-		take_batch(b, flush);
+		take_files(b, flush);
 	}
 	if (b->why)
 		log_warn("scan deferred: %s", b->why);
 	queue_scan_free(&b->scan);
 	mem_free(b);
+	deferred.scan_at = clock_deadline(4 * (clock_now() - began));
+}
+
+static void
+scan_due(void)
+{
+	if (clock_now() < deferred.scan_at)
+		return;
+	deferred.next = INT64_MAX;
+	scan(false);
+	if (deferred.scan_at < clock_deadline(SCAN_PAUSE))
+		deferred.scan_at = clock_deadline(SCAN_PAUSE);
 }
 
 /* ---- the task ---- */
 
-static void
-take_due(void)
-{
-	struct due *d;
-
-	while ((d = first()) && d->node.key <= clock_wall()) {
-		char id[QUEUE_ID_SIZE];
-
-		if (!active_wait_for_room(true))
-			return;
-		d = first(); /* the wait may have changed it */
-		if (!d)
-			return;
-		memcpy(id, d->id, sizeof(id));
-		forget(d);
-		intake_add(id, QUEUE_DEFERRED, false);
-	}
-}
-
-/* Nothing is due any more of what is remembered, and there was more. */
-static bool
-is_exhausted(void)
-{
-	struct due *d = first();
-
-	if (deferred.more_due && (!d || d->node.key > clock_wall()))
-		return true;
-	return deferred.more_later && !d;
-}
-
 static nanoseconds
-next_event(void)
+next_event(bool has_index)
 {
-	struct due *d = first();
-	nanoseconds at = deferred.scan_at;
+	nanoseconds at = has_index ? deferred.from_start : deferred.scan_at;
 	microseconds wait;
 
-	if (!d)
+	if (deferred.rewind || hash_count(deferred.wanted) > 0)
+		return clock_now();
+	if (!has_index || deferred.next == INT64_MAX)
 		return at;
-	wait = d->node.key - clock_wall();
+	wait = deferred.next - clock_wall();
 	if (wait < 0)
 		wait = 0;
 	if (wait < (at - clock_now()) / 1000)
@@ -199,36 +274,105 @@ next_event(void)
 static void
 deferred_run(void *argument)
 {
+	struct look *l = NEW(struct look);
+	bool has_index;
+
 	(void)argument;
 	while (!qmgr.finishing) {
-		bool flush;
-
-		take_due();
-		if (qmgr.finishing)
-			break;
-		flush = deferred.flush; /* that may have come while there was no room */
-		deferred.flush = false;
-		if (flush || clock_now() >= deferred.scan_at || is_exhausted()) {
-			scan(flush);
-			continue;
-		}
-		if (!deferred.flush &&
-		    task_cond_wait(&deferred.changed, next_event()) == TASK_CANCELLED)
+		take_wanted();
+		has_index = take_due(l);
+		if (!has_index && !qmgr.finishing)
+			scan_due();
+		if (qmgr.finishing ||
+		    task_cond_wait(&deferred.changed, next_event(has_index)) == TASK_CANCELLED)
 			break;
 	}
 	deferred.running = false;
+	mem_free(l);
 }
 
+/* ---- all of it ---- */
+
+struct flush_look {
+	struct queue_index *index;
+	char after[QUEUE_ID_SIZE];
+	struct index_page page;
+	bool ok;
+	const char *why;
+};
+
+static void
+flush_run_page(void *argument)
+{
+	struct flush_look *f = argument;
+
+	f->ok = queue_index_page(f->index, f->after, &f->page, &f->why);
+}
+
+static bool
+flush_page(struct flush_look *f)
+{
+	f->index = indexing_take();
+	if (!f->index)
+		return false;
+	task_offload(flush_run_page, f);
+	indexing_give();
+	for (size_t i = 0; f->ok && i < f->page.count; i++) {
+		enum queue_place place;
+		microseconds due;
+
+		memcpy(f->after, f->page.ids[i], QUEUE_ID_SIZE);
+		if (!index_entry_peek(index_page_value(&f->page, i), &place, &due) ||
+		    place != QUEUE_DEFERRED)
+			continue;
+		if (!active_wait_for_room(true))
+			return false;
+		(void)intake_add(f->page.ids[i], QUEUE_DEFERRED, true);
+	}
+	return f->ok && f->page.count > 0;
+}
+
+static void
+flush_all(struct flush_look *f)
+{
+	f->after[0] = '\0';
+	if (!indexing_flush()) {
+		scan(true);
+		return;
+	}
+	while (!qmgr.finishing && flush_page(f))
+		;
+}
+
+static void
+flush_run(void *argument)
+{
+	struct flush_look *f = NEW(struct flush_look);
+
+	(void)argument;
+	buf_init(&f->page.values, ARRAY_LEN(f->page.ids) * INDEX_VALUE_MAX);
+	while (deferred.flush && !qmgr.finishing) {
+		deferred.flush = false;
+		flush_all(f);
+	}
+	deferred.flushing = false;
+	buf_done(&f->page.values);
+	mem_free(f);
+}
+
+/* Asked again meanwhile: once more, for what was passed by. */
 void
 deferred_flush(void)
 {
 	deferred.flush = true;
-	task_cond_signal(&deferred.changed);
+	if (!deferred.flushing && !qmgr.finishing)
+		deferred.flushing = task_spawn("flush", flush_run, NULL);
 }
 
 void
 deferred_finish(void)
 {
+	prepare();
 	task_cond_broadcast(&deferred.changed);
 }
 
@@ -236,10 +380,9 @@ deferred_finish(void)
 void
 deferred_start(void)
 {
-	if (!deferred.known) {
-		deferred.known = hash_new();
-		task_cond_init(&deferred.changed);
-	}
+	prepare();
 	if (!deferred.running && !qmgr.finishing)
 		deferred.running = task_spawn("deferred", deferred_run, NULL);
+	if (deferred.flush)
+		deferred_flush();
 }

@@ -6,6 +6,7 @@
  * one waits for a table, another opens.
  */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -45,7 +46,10 @@ open_checked(struct message *m, const char **why)
 {
 	enum queue_result r =
 	    queue_message_open(qmgr.queue, m->place, m->id, false, &m->file, why);
+	struct stat st;
 
+	if (r == QUEUE_OK && m->is_due && fstat(m->file.fd, &st) == 0)
+		m->due = (microseconds)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
 	if (r != QUEUE_OK || m->file.attempts == 0)
 		return r;
 	r = queue_message_check_body(&m->file, why);
@@ -88,12 +92,41 @@ log_damaged(const struct message *m, const char *why, enum queue_result moved)
 			      : "it could not be moved to corrupt");
 }
 
+/* Whether the file is still there, as far as can be told. */
+static bool
+is_kept(const struct opening *o, size_t i)
+{
+	switch (o->results[i]) {
+	case QUEUE_GONE:
+		return false;
+	case QUEUE_DAMAGED:
+	case QUEUE_INCOMPLETE:
+		return o->cleared[i] != QUEUE_OK;
+	default:
+		return true;
+	}
+}
+
+/* The index was behind, or the file's time was set since. */
+static bool
+is_too_early(struct message *m)
+{
+	if (!m->is_due || m->flush || m->wish != WISH_NOTHING ||
+	    retry_is_due(&qmgr.retry, m->due, clock_wall()))
+		return false;
+	indexing_set_due(m->id, m->due);
+	message_forget(m);
+	return true;
+}
+
 /* The file cannot be had. A name that was announced meanwhile is looked at again. */
 static void
 open_failed(struct opening *o, size_t i)
 {
 	struct message *m = o->messages[i];
 
+	if (m->place == QUEUE_DEFERRED && !is_kept(o, i))
+		indexing_remove(m->id, m->place);
 	switch (o->results[i]) {
 	case QUEUE_DAMAGED:
 		log_damaged(m, o->why[i], o->cleared[i]);
@@ -181,7 +214,7 @@ take_batch(struct opening *o)
 			open_failed(o, i);
 		else if (qmgr.finishing)
 			message_forget(o->messages[i]);
-		else
+		else if (!is_too_early(o->messages[i]))
 			opened(o->messages[i]);
 	}
 }

@@ -20,6 +20,7 @@ static const struct sandbox_path paths[] = {
 	{ "deferred", SANDBOX_READ | SANDBOX_WRITE },
 	{ "hold", SANDBOX_READ | SANDBOX_WRITE },
 	{ "corrupt", SANDBOX_READ | SANDBOX_WRITE },
+	{ "index", SANDBOX_READ | SANDBOX_WRITE },
 	{ "private", SANDBOX_SOCKET },
 	{ "public", SANDBOX_SOCKET },
 	{ NULL, 0 },
@@ -45,5 +46,8 @@ static const struct service service = {
 int
 main(int argc, char **argv)
 {
-	return service_main(argc, argv, &service);
+	int status = service_main(argc, argv, &service);
+
+	indexing_end();
+	return status;
 }

@@ -18,6 +18,7 @@ struct job {
 	bool expire;
 	enum queue_result result;
 	const char *why;
+	struct indexing_note *note;
 };
 
 enum queue_result
@@ -85,7 +86,9 @@ defer_run(void *argument)
 	j->result = queue_journal_attempt(qmgr.queue, m->journal, j->due, &j->why);
 	if (j->result == QUEUE_OK && m->place != j->to)
 		j->result = queue_move(qmgr.queue, m->id, m->place, j->to, &j->why);
-	if (j->result != QUEUE_OK)
+	if (j->result == QUEUE_OK)
+		j->note = indexing_put(m->journal, j->to, j->due);
+	else
 		log_warn("%s: move to %s: %s", m->id, queue_place_name(j->to), j->why);
 }
 
@@ -95,7 +98,9 @@ hold_run(void *argument)
 	struct job *j = argument;
 
 	j->result = queue_move(qmgr.queue, j->m->id, j->m->place, j->to, &j->why);
-	if (j->result != QUEUE_OK)
+	if (j->result == QUEUE_OK)
+		j->note = indexing_put(j->m->journal ? j->m->journal : &j->m->file, j->to, 0);
+	else
 		log_warn("%s: move to hold: %s", j->m->id, j->why);
 }
 
@@ -154,7 +159,9 @@ note_attempt(struct message *m, microseconds due)
 {
 	struct job j = { .m = m, .to = QUEUE_DEFERRED, .due = due };
 
+	indexing_wait_for_room();
 	task_offload(defer_run, &j);
+	indexing_add(j.note);
 	return is_noted(&j);
 }
 
@@ -164,5 +171,6 @@ note_held(struct message *m)
 	struct job j = { .m = m, .to = QUEUE_HOLD };
 
 	task_offload(hold_run, &j);
+	indexing_add(j.note);
 	return j.result == QUEUE_OK;
 }

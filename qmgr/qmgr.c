@@ -67,6 +67,7 @@ qmgr_prepare(void)
 		.lifetime = v->maximal_queue_lifetime / 1000,
 		.bounce_lifetime = v->bounce_queue_lifetime / 1000,
 	};
+	(void)queue_index_boot(); /* cannot be read from within the jail */
 	qmgr.active = hash_new();
 	qmgr.transports = hash_new();
 }
@@ -123,6 +124,7 @@ qmgr_start(void)
 void
 qmgr_wakeup(void)
 {
+	indexing_start();
 	deferred_start();
 	scan_incoming();
 	scan_hold();
@@ -161,5 +163,6 @@ qmgr_finish(void)
 	task_timer_set(finish_timer, clock_deadline(FINISH_TIME));
 	active_wake();
 	deferred_finish();
+	indexing_finish();
 	withdraw_all();
 }

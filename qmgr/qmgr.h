@@ -27,6 +27,7 @@
 #include "proto/queuectl.h"
 #include "qmgr/destination.h"
 #include "qmgr/retry.h"
+#include "queue/index.h"
 #include "queue/queue.h"
 #include "queue/queue_file.h"
 #include "route/route.h"
@@ -97,9 +98,10 @@ struct message {
 
 	enum message_wish wish;
 	struct list waiters;
-	bool flush;     /* asked for: suspended destinations are tried */
-	bool announced; /* again, while it was being opened */
-	bool is_due;    /* came from deferred */
+	bool flush;       /* asked for: suspended destinations are tried */
+	bool announced;   /* again, while it was being opened */
+	bool is_due;      /* came from deferred */
+	microseconds due; /* what its file says, then */
 };
 
 /* One recipient of the portion in memory; the texts are the envelope's or the portion's. */
@@ -283,11 +285,51 @@ bool notice_is_given_up(const struct message *m);
 bool notice_wants_success(
     const struct message *m, const struct queue_recipient *r, bool passed_on);
 
-/* ---- deferred.c ---- */
+/* ---- deferred.c: taking up what is due ---- */
 void deferred_start(void);
-void deferred_add(const char *id, microseconds due);
+/* The index says now that this one is due then. */
+void deferred_indexed(const char *id, microseconds due);
+/* There was no room for one whose turn it is. Few are remembered; the others wait. */
+void deferred_want(const char *id);
 void deferred_flush(void);
 void deferred_finish(void);
+
+/* ---- indexing.c: the index and what is to be changed in it ---- */
+
+/* One change of the index, made outside the loop, where files may be read. */
+struct indexing_note {
+	struct list link;
+	struct index_change change;
+};
+struct indexing_note *indexing_put(
+    const struct queue_message *m, enum queue_place place, microseconds due);
+/* Takes the note (NULL: nothing) and gets it into the index soon. In the loop. */
+void indexing_add(struct indexing_note *note);
+void indexing_remove(const char *id, enum queue_place place);
+void indexing_set_due(const char *id, microseconds due);
+/* Waits while more is to be changed than the disk takes; and until all so far is changed. */
+void indexing_wait_for_room(void);
+bool indexing_flush(void); /* true: the index is complete */
+
+/* For offloads that read the index: between take and give it stays open. NULL: there is none.
+ */
+struct queue_index *indexing_take(void);
+void indexing_give(void);
+/* It could not be read, or whoever is asked for thinks so: it is made anew. */
+void indexing_lost(const char *why);
+bool indexing_is_complete(void);
+
+void indexing_start(void);
+void indexing_finish(void);
+void indexing_end(void); /* when all tasks have ended */
+
+/* ---- reconcile.c: comparing the index with the files ---- */
+void reconcile_start(bool is_empty);
+/* For indexing.c: the ids that were changed while a batch is being compared. */
+void reconcile_touched(const char *id);
+bool reconcile_runs(void);
+void indexing_completed(void);
+uint64_t indexing_generation(void); /* another one, another index */
 
 /* ---- commands.c ---- */
 void commands_prepare(void); /* before the jail: names to ids */

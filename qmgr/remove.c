@@ -47,6 +47,8 @@ removed(struct message *m, enum queue_result result, const char *why)
 	}
 	settle_works();
 	log_info("%s: removed", m->id);
+	if (m->place == QUEUE_DEFERRED)
+		indexing_remove(m->id, m->place);
 	message_wishes_end(m, m->wish == WISH_DELETE);
 	message_forget(m);
 }

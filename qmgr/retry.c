@@ -84,10 +84,16 @@ retry_is_expired(const struct retry_rules *r, microseconds arrival, microseconds
 	    r, arrival, now, attempts, null_sender ? r->bounce_lifetime : r->lifetime);
 }
 
-bool
-retry_is_due(const struct retry_rules *r, microseconds due, microseconds now)
+microseconds
+retry_latest(const struct retry_rules *r, microseconds now)
 {
 	microseconds longest = interval(r, r->maximal_backoff);
 
-	return due <= now || due - now > longest + longest / 5;
+	return now + longest + longest / 5;
+}
+
+bool
+retry_is_due(const struct retry_rules *r, microseconds due, microseconds now)
+{
+	return due <= now || due > retry_latest(r, now);
 }

@@ -46,4 +46,7 @@ bool retry_is_expired(const struct retry_rules *r, microseconds arrival, microse
  */
 bool retry_is_due(const struct retry_rules *r, microseconds due, microseconds now);
 
+/* The latest due time that can be right. */
+microseconds retry_latest(const struct retry_rules *r, microseconds now);
+
 #endif

@@ -132,16 +132,22 @@ put_off(struct message *m)
 {
 	microseconds due =
 	    retry_next(&qmgr.retry, m->file.arrival, clock_wall(), random_below(RETRY_DRAWS));
-	char id[QUEUE_ID_SIZE];
 
 	if (!note_attempt(m, due)) {
 		message_stall(m);
 		return;
 	}
 	settle_works();
-	memcpy(id, m->id, sizeof(id));
 	message_forget(m);
-	deferred_add(id, due);
+}
+
+/* Not tried to its end; what became of some of the recipients is in the journal. */
+static void
+leave(struct message *m)
+{
+	if (m->place == QUEUE_DEFERRED && m->journal)
+		indexing_add(indexing_put(m->journal, m->place, m->journal->due));
+	message_forget(m);
 }
 
 static void
@@ -167,7 +173,7 @@ start_again(struct message *m)
 	message_forget(m);
 	if (intake_add(id, place, true) == INTAKE_FULL) {
 		if (place == QUEUE_DEFERRED)
-			deferred_add(id, clock_wall());
+			deferred_want(id);
 		else
 			scan_incoming();
 	}
@@ -227,7 +233,7 @@ conclude(struct message *m)
 	} else if (m->wish == WISH_REQUEUE) {
 		start_again(m);
 	} else if (m->untried && (qmgr.finishing || m->wish == WISH_NOTHING)) {
-		message_forget(m);
+		leave(m);
 	} else {
 		message_wishes_end(m, m->wish == WISH_EXPIRE);
 		put_off(m);

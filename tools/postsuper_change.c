@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "proto/maildrop.h"
+#include "queue/index.h"
 #include "queue/queue_file.h"
 #include "tools/postsuper.h"
 
@@ -44,6 +45,7 @@ postsuper_connect(struct postsuper *p)
 		    "lock %s: %s: the queue manager is starting or "
 		    "ending: try again",
 		    LOCK_NAME, strerror(errno));
+	queue_index_doubt(".");
 }
 
 void

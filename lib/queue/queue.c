@@ -26,6 +26,7 @@
 
 #define MICROSECONDS 1000000
 #define SLOTS_NAME   "slots"
+#define INDEX_NAME   "index"
 
 static const struct {
 	const char *name;
@@ -270,6 +271,7 @@ queue_create(const char *directory, const char **why)
 			ok = create_fan_out(fd, places[i].name, why);
 	}
 	ok = ok && create_dir(fd, SLOTS_NAME, why);
+	ok = ok && create_dir(fd, INDEX_NAME, why);
 	file_close(&fd);
 	return ok;
 }
@@ -434,6 +436,15 @@ queue_find(struct queue *q, const char *id, enum queue_place *place)
 	}
 	*place = QUEUE_INCOMING;
 	return slot_search(&q->slots, id) != 0;
+}
+
+bool
+queue_is_at(struct queue *q, const char *id, enum queue_place place)
+{
+	struct queue_dir *dir = queue_dir_of(q, place, id);
+	struct stat st;
+
+	return dir && fstatat(dir->fd, id, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 enum queue_result

@@ -112,6 +112,9 @@ enum queue_result queue_remove_incomplete(
  */
 bool queue_find(struct queue *q, const char *id, enum queue_place *place);
 
+/* Whether there is a file of this name in the place. */
+bool queue_is_at(struct queue *q, const char *id, enum queue_place place);
+
 /* When a message in `deferred` is due, kept as the file's modification time. */
 enum queue_result queue_set_due(
     struct queue *q, const char *id, microseconds due, const char **why);

@@ -37,6 +37,7 @@ static const struct directory {
 	{ "slots", OWNER_MAIL, 0700 },
 	{ "deferred", OWNER_MAIL, 0700 },
 	{ "hold", OWNER_MAIL, 0700 },
+	{ "index", OWNER_MAIL, 0700 },
 	{ "corrupt", OWNER_MAIL, 0700 },
 };
 

@@ -69,8 +69,8 @@ SOCKETS = ["inet", "inet-datagram", "inet6", "netlink", "packet", "listen /tmp/h
            "listen-abstract"]
 # Who works on the queue holds its directories open, nobody else any directory.
 HOLDS_DIRECTORIES = {"list incoming"}
-# Its slots, in a directory where it may write anyway.
-HOLDS_A_FILE = {"cleanup"}
+# Its slots, or the index, in a directory where it may write anyway.
+HOLDS_A_FILE = {"cleanup", "qmgr"}
 # Descriptors with bytes, to services whose protocol has none.
 PASSES = ["pass-descriptors public/cleanup", "pass-descriptors public/qmgr",
           "pass-descriptors public/pickup", "pass-descriptors public/showq",
