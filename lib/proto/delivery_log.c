@@ -75,8 +75,10 @@ delivery_log(const struct delivery_line *line)
 		address_quote(&text, line->original);
 		buf_append_str(&text, ">, ");
 	}
-	buf_printf(
-	    &text, "relay=%.*s, delay=", VIEW_ARG(line->relay.n ? line->relay : VIEW("none")));
+	buf_printf(&text, "relay=%.*s, ", VIEW_ARG(line->relay.n ? line->relay : VIEW("none")));
+	if (line->conn_use > 1)
+		buf_printf(&text, "conn_use=%u, ", line->conn_use);
+	buf_append_str(&text, "delay=");
 	delays_print(&text, &line->times);
 	log_info("%.*s: %s, dsn=%.*s, status=%s (%.*s)", VIEW_ARG(line->queue_id),
 	    buf_str(&text), VIEW_ARG(line->dsn), line->status, VIEW_ARG(line->reason));

@@ -2,8 +2,8 @@
 /*
  * The line that every delivery agent writes for every recipient, in Postfix's form:
  *
- *   QID: to=<a@b>, orig_to=<c@d>, relay=R, delay=0.12, delays=0.01/0/0/0.11, dsn=2.0.0,
- *   status=sent (text)
+ *   QID: to=<a@b>, orig_to=<c@d>, relay=R, conn_use=2, delay=0.12, delays=0.01/0/0/0.11,
+ * dsn=2.0.0, status=sent (text)
  */
 #ifndef PROTO_DELIVERY_LOG_H
 #define PROTO_DELIVERY_LOG_H
@@ -27,6 +27,7 @@ struct delivery_line {
 	struct view address;  /* internal form */
 	struct view original; /* internal form; empty or the same: not logged */
 	struct view relay;    /* empty: "none" */
+	unsigned conn_use;    /* above 1: so many messages went over the connection */
 	struct view dsn;
 	const char *status; /* "sent", "deferred", "bounced" */
 	struct view reason;

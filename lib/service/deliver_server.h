@@ -33,6 +33,7 @@ struct deliver_answer {
 	struct view dsn;
 	struct view reason;
 	struct view relay;       /* empty: none */
+	unsigned conn_use;       /* messages over the connection so far; 0: no such thing */
 	struct view remote_host; /* for notices: who said so, empty for ourselves */
 	bool destination_failed;
 	bool dsn_passed_on, relayed, expanded; /* as in deliver_outcome */

@@ -44,8 +44,8 @@ families_read(const char *text, struct families *f, char **why)
 }
 
 /* "lmtp=24, smtps=submissions=465": every name before the last = has that number. */
-static bool
-known_port(const char *list, struct view name, uint64_t *port)
+bool
+interfaces_known_port(const char *list, struct view name, uint64_t *port)
 {
 	struct view rest = view_of(list), word;
 
@@ -69,7 +69,7 @@ port_find(const struct conf_values *v, const char *text, uint16_t *port, char **
 	uint64_t number = 0;
 
 	if (number_parse(view_of(text), 65535, &number) ||
-	    known_port(v->known_tcp_ports, view_of(text), &number)) {
+	    interfaces_known_port(v->known_tcp_ports, view_of(text), &number)) {
 		*port = htons((uint16_t)number);
 	} else if ((entry = getservbyname(text, "tcp")) != NULL) {
 		*port = (uint16_t)entry->s_port;

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include "conf/conf.h"
@@ -25,5 +26,8 @@ struct interface_addresses {
  */
 bool interfaces_find(const struct conf_values *v, const char *host, const char *port,
     struct interface_addresses *out, char **why);
+
+/* The number that a list such as known_tcp_ports gives a name. */
+bool interfaces_known_port(const char *list, struct view name, uint64_t *port);
 
 #endif

@@ -89,6 +89,12 @@ size_t stream_buffered(const struct stream *s);
 /* Are there any, or more in the kernel? As of the last read or wait, whichever came later. */
 bool stream_has_input(const struct stream *s);
 
+/*
+ * For a stream that is kept while nothing is expected: nothing has come, and the peer has not
+ * closed, as far as the loop has seen. What happened since its last turn may be missed.
+ */
+bool stream_is_quiet(const struct stream *s);
+
 /* Waits until there is input (STREAM_OK), the peer closed, or the deadline. Flushes first. */
 enum stream_result stream_wait_input(struct stream *s, nanoseconds deadline);
 

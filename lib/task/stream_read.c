@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "task/loop.h"
 #include "task/stream_private.h"
@@ -42,6 +43,18 @@ stream_has_input(const struct stream *s)
 	if (buffered(s) > 0 || is_answered)
 		return buffered(s) > 0;
 	return ioctl(s->fd, FIONREAD, &pending) == 0 && pending > 0;
+}
+
+bool
+stream_is_quiet(const struct stream *s)
+{
+	if (buffered(s) > 0 || s->at_eof || s->error)
+		return false;
+	if (s->drained && task_fd_is_quiet(s->waits))
+		return true;
+	return !s->not_socket && s->layer == &stream_plain_layer &&
+	    recv(s->fd, &(char){ 0 }, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	    (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 /* Room at the end of the input buffer. */

@@ -37,6 +37,7 @@ error   unix - - n -  - error
 retry   unix - - n -  - error
 discard unix - - n -  - discard
 local   unix - n n -  - local
+smtp    unix - - n -  - smtp
 showq   unix n - n -  - showq
 tables  unix - - n -  - tables
 anvil   unix - - n -  1 anvil
@@ -44,7 +45,7 @@ anvil   unix - - n -  1 anvil
 
 PUBLIC = ["public/pickup", "public/cleanup", "public/qmgr", "public/showq"]
 AGENTS = ["private/bounce", "private/defer", "private/trace", "private/error", "private/retry",
-          "private/discard", "private/local"]
+          "private/discard", "private/local", "private/smtp"]
 CALLS = PUBLIC + AGENTS + ["private/tables"]
 QUEUES = ["incoming", "slots", "deferred", "hold", "corrupt", "maildrop"]
 
@@ -105,11 +106,13 @@ GRANTED = {
     "local": calls(CALLS),
     "error": set(),
     "anvil": set(),
+    "smtp": calls(PUBLIC + ["private/tables"]) | {
+        "inet", "inet6", "inet-datagram", "netlink", "listen-abstract"},
 }
 SOCKET_OF = {"tables": "private/tables", "cleanup": "public/cleanup", "qmgr": "public/qmgr",
              "pickup": "public/pickup", "showq": "public/showq",
              "bounce": "private/bounce", "local": "private/local", "error": "private/error",
-             "anvil": "private/anvil"}
+             "anvil": "private/anvil", "smtp": "private/smtp"}
 
 
 class Captured:

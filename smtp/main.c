@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * smtp, relay and lmtp: mail to other systems. One process serves thousands of deliveries, each
+ * in a task, and keeps the sessions between them.
+ */
+#include "smtp/client.h"
+
+static void
+pre_jail(void)
+{
+	client.main_cf = service_conf();
+	client.conf = service_values();
+	client_options_read(&client.options, client.conf, view_of(service_program()));
+}
+
+static void
+session_run(const struct service_connection *c)
+{
+	deliver_serve(c, delivery_run);
+}
+
+static const struct service service = {
+	.name = "smtp",
+	.user = service_network_user,
+	.peers = SERVICE_PEERS_OWNER,
+	.sandbox = {
+		.calls = SANDBOX_ACCEPT | SANDBOX_CONNECT_UNIX | SANDBOX_CONNECT_INET,
+	},
+	.pre_jail = pre_jail,
+	.session = session_run,
+	.finish = cache_close,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_main(argc, argv, &service);
+}

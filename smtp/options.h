@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parameters of this program: smtp_... ones, or their lmtp_... copies when it runs under
+ * the name lmtp. Nothing else looks at either.
+ */
+#ifndef SMTP_OPTIONS_H
+#define SMTP_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "conf/conf.h"
+
+struct client_options {
+	bool is_lmtp;
+	const char *helo_name;
+	const char *tcp_port;
+
+	nanoseconds connect_timeout, helo_timeout, mail_timeout, rcpt_timeout;
+	nanoseconds data_init_timeout, data_xfer_timeout, data_done_timeout;
+	nanoseconds rset_timeout, quit_timeout;
+
+	bool connection_cache_on_demand;
+	nanoseconds connection_cache_time_limit, connection_reuse_time_limit;
+	int connection_reuse_count_limit;
+};
+
+/* Fields from the values, by the program's name: "lmtp" or any other. */
+void client_options_read(
+    struct client_options *o, const struct conf_values *v, struct view program);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The same program reads smtp_... or lmtp_... parameters, by its name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "smtp/options.h"
+
+#define FIELD(f) offsetof(struct client_options, f)
+
+static const struct {
+	const char *smtp, *lmtp;
+	enum conf_type type;
+	size_t field;
+} rows[] = {
+	{ "smtp_helo_name", "lmtp_lhlo_name", CONF_STRING, FIELD(helo_name) },
+	{ "smtp_tcp_port", "lmtp_tcp_port", CONF_STRING, FIELD(tcp_port) },
+	{ "smtp_connect_timeout", "lmtp_connect_timeout", CONF_TIME, FIELD(connect_timeout) },
+	{ "smtp_helo_timeout", "lmtp_lhlo_timeout", CONF_TIME, FIELD(helo_timeout) },
+	{ "smtp_mail_timeout", "lmtp_mail_timeout", CONF_TIME, FIELD(mail_timeout) },
+	{ "smtp_rcpt_timeout", "lmtp_rcpt_timeout", CONF_TIME, FIELD(rcpt_timeout) },
+	{ "smtp_data_init_timeout", "lmtp_data_init_timeout", CONF_TIME,
+	    FIELD(data_init_timeout) },
+	{ "smtp_data_xfer_timeout", "lmtp_data_xfer_timeout", CONF_TIME,
+	    FIELD(data_xfer_timeout) },
+	{ "smtp_data_done_timeout", "lmtp_data_done_timeout", CONF_TIME,
+	    FIELD(data_done_timeout) },
+	{ "smtp_rset_timeout", "lmtp_rset_timeout", CONF_TIME, FIELD(rset_timeout) },
+	{ "smtp_quit_timeout", "lmtp_quit_timeout", CONF_TIME, FIELD(quit_timeout) },
+	{ "smtp_connection_cache_on_demand", "lmtp_connection_cache_on_demand", CONF_BOOL,
+	    FIELD(connection_cache_on_demand) },
+	{ "smtp_connection_cache_time_limit", "lmtp_connection_cache_time_limit", CONF_TIME,
+	    FIELD(connection_cache_time_limit) },
+	{ "smtp_connection_reuse_time_limit", "lmtp_connection_reuse_time_limit", CONF_TIME,
+	    FIELD(connection_reuse_time_limit) },
+	{ "smtp_connection_reuse_count_limit", "lmtp_connection_reuse_count_limit", CONF_INT,
+	    FIELD(connection_reuse_count_limit) },
+};
+
+/* A value for the row that the other name does not have. */
+static void
+value_print(struct buf *out, size_t i, bool is_lmtp)
+{
+	if (rows[i].type == CONF_BOOL)
+		buf_append_str(out, is_lmtp ? "yes" : "no");
+	else
+		buf_printf(
+		    out, "%zu%s", 100 + 2 * i + is_lmtp, rows[i].type == CONF_TIME ? "s" : "");
+}
+
+static void
+check(const struct client_options *o, size_t i, bool is_lmtp)
+{
+	const char *at = (const char *)o + rows[i].field;
+	size_t number = 100 + 2 * i + is_lmtp;
+	const char *text;
+	nanoseconds span;
+	bool flag;
+	int value;
+
+	switch (rows[i].type) {
+	case CONF_BOOL:
+		memcpy(&flag, at, sizeof(flag));
+		assert_int_equal(flag, is_lmtp);
+		break;
+	case CONF_TIME:
+		memcpy(&span, at, sizeof(span));
+		assert_true(span == (nanoseconds)number * SECOND);
+		break;
+	case CONF_INT:
+		memcpy(&value, at, sizeof(value));
+		assert_int_equal(value, number);
+		break;
+	default:
+		memcpy(&text, at, sizeof(text));
+		assert_int_equal(atoi(text), number);
+	}
+}
+
+static void
+by_name(void **state)
+{
+	struct buf text = BUF_INIT(100000);
+	char *why = NULL;
+	struct conf *c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		for (int is_lmtp = 0; is_lmtp < 2; is_lmtp++) {
+			buf_printf(&text, "%s = ", is_lmtp ? rows[i].lmtp : rows[i].smtp);
+			value_print(&text, i, is_lmtp);
+			buf_append_char(&text, '\n');
+		}
+	c = conf_open_text("test", buf_view(&text), true, &why);
+	assert_non_null(c);
+	assert_true(conf_evaluate(c, &why));
+	for (int is_lmtp = 0; is_lmtp < 2; is_lmtp++) {
+		struct client_options o;
+
+		client_options_read(
+		    &o, conf_values_of(c), is_lmtp ? VIEW("lmtp") : VIEW("smtp"));
+		assert_int_equal(o.is_lmtp, is_lmtp);
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+			check(&o, i, is_lmtp);
+	}
+	conf_free(&c);
+	buf_done(&text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(by_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
