@@ -43,6 +43,7 @@ message_new(const char *id, enum queue_place place)
 	list_init(&m->link);
 	list_init(&m->settle_link);
 	list_init(&m->entries);
+	list_init(&m->jobs);
 	list_init(&m->journal_link);
 	list_init(&m->waiters);
 	hash_put(qmgr.active, view_of(m->id), m);
@@ -80,7 +81,6 @@ message_forget(struct message *m)
 		queue_message_done(m->journal);
 	mem_free(m->journal);
 	outcomes_clear(&m->outcomes);
-	arena_reset(&m->portion);
 	hash_remove(qmgr.active, view_of(m->id));
 	if (m->is_due)
 		qmgr.due_active--;

@@ -29,7 +29,6 @@ destination_new(struct transport *t, struct view key, const struct destination_l
 	d->transport = t;
 	d->key = mem_dup(key.p, key.n);
 	list_init(&d->link);
-	list_init(&d->entries);
 	destination_revive(d, limits);
 	return d;
 }
@@ -39,6 +38,7 @@ destination_free(struct destination **d)
 {
 	if (!*d)
 		return;
+	heap_done(&(*d)->peers);
 	mem_free((*d)->suspension);
 	mem_free((*d)->key);
 	mem_free(*d);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/view.h"
 #include "qmgr/feedback.h"
@@ -28,20 +29,25 @@ struct suspension {
 	char reason[512];
 };
 
+struct peer;
+
 struct destination {
 	struct transport *transport;
 	char *key;
-	struct list link;    /* in transport.ready, paused or dead */
-	struct list entries; /* that wait */
-	unsigned waiting;
-	unsigned busy;   /* deliveries running */
-	unsigned window; /* how many there may be */
-	double success;  /* what successes have added since the window last changed */
-	double failure;  /* what is left before failures make it smaller */
+	struct list link;       /* in transport.paused or dead */
+	struct heap_node ready; /* in transport.ready */
+	struct heap peers;      /* what waits: struct peer */
+	struct peer *open;      /* the one that was made last, while it is there */
+	unsigned waiting;       /* entries */
+	unsigned busy;          /* deliveries running */
+	unsigned window;        /* how many there may be */
+	double success;         /* what successes have added since the window last changed */
+	double failure;         /* what is left before failures make it smaller */
 	double failed_cohorts;
 	nanoseconds paused_until; /* of a rate delay; 0: not paused */
 	nanoseconds dead_until;   /* 0: alive */
 	struct suspension *suspension;
+	nanoseconds clog_warning; /* not before */
 };
 
 struct destination *destination_new(

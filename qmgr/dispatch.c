@@ -280,7 +280,7 @@ deliver(struct worker *w, struct entry *e)
 		else
 			outcome_defer(m, r, VIEW("4.3.0"), view_of(t->suspension.reason));
 	}
-	transport_finished(t, e->destination);
+	schedule_finished(e->destination);
 	entry_free(e);
 	message_progress(m);
 }
@@ -307,7 +307,7 @@ worker_run(void *argument)
 	struct entry *e;
 
 	w->transport->starting--;
-	while (!task_is_cancelled() && (e = transport_select(w->transport))) {
+	while (!task_is_cancelled() && (e = schedule_select(w->transport))) {
 		transport_kick(w->transport);
 		deliver(w, e);
 	}

@@ -227,7 +227,7 @@ refill_one(void)
 
 	if (!m)
 		return false;
-	m->step = MESSAGE_DELIVERING;
+	m->refilling = false;
 	message_fill(m);
 	return true;
 }
@@ -308,7 +308,7 @@ intake_announced(struct view id, uint64_t slot)
 void
 intake_refill(struct message *m)
 {
-	m->step = MESSAGE_WAITING;
+	m->refilling = true;
 	list_append(&intake.refill, &m->link);
 	kick();
 }

@@ -22,16 +22,16 @@ limit_of(const char *transport, const char *suffix, int otherwise)
 }
 
 static nanoseconds
-delay_of(const char *transport, const char *suffix)
+delay_of(const char *transport, const char *suffix, nanoseconds otherwise)
 {
 	char *why = NULL;
 	nanoseconds span;
 
 	if (conf_transport_time(qmgr.conf, transport, suffix, &span, &why))
 		return span;
-	log_warn("%s; using no delay", why);
+	log_warn("%s; using %lld s", why, (long long)(otherwise / SECOND));
 	mem_free(why);
-	return 0;
+	return otherwise;
 }
 
 static struct feedback
@@ -74,10 +74,20 @@ transport_limits_read(const char *transport, struct transport_limits *out)
 	d->cohort_limit = limit_of(transport, "destination_concurrency_failed_cohort_limit", 1);
 	d->positive = feedback_of(transport, "destination_concurrency_positive_feedback");
 	d->negative = feedback_of(transport, "destination_concurrency_negative_feedback");
-	d->rate_delay = delay_of(transport, "destination_rate_delay");
+	d->rate_delay = delay_of(transport, "destination_rate_delay", 0);
 	if (d->rate_delay > 0)
 		d->most = 1;
+	out->jobs = (struct job_rules){
+		.slot_cost = limit_of(transport, "delivery_slot_cost", 5),
+		.slot_loan = limit_of(transport, "delivery_slot_loan", 3),
+		.slot_discount = limit_of(transport, "delivery_slot_discount", 50),
+		.minimum_slots = limit_of(transport, "minimum_delivery_slots", 3),
+	};
+	out->recipients = limit_of(transport, "recipient_limit", 20000);
+	out->extra_recipients = limit_of(transport, "extra_recipient_limit", 1000);
+	out->refill = limit_of(transport, "recipient_refill_limit", 100);
+	out->refill_delay = delay_of(transport, "recipient_refill_delay", 5 * SECOND);
 	out->destination_recipients = limit_of(transport, "destination_recipient_limit", 50);
-	out->rate_delay = delay_of(transport, "transport_rate_delay");
+	out->rate_delay = delay_of(transport, "transport_rate_delay", 0);
 	out->is_deferred = list_names(qmgr.values->defer_transports, view_of(transport));
 }

@@ -176,9 +176,23 @@ outcome_defer(struct message *m, struct recipient *r, struct view dsn, struct vi
 }
 
 void
+portion_release(struct portion *p)
+{
+	if (p->entries > 0)
+		return;
+	arena_reset(&p->arena);
+	mem_free(p);
+}
+
+void
 entry_free(struct entry *e)
 {
+	struct portion *p = e->portion;
+
 	list_remove(&e->of_message);
+	e->transport->recipients -= e->count;
+	p->entries--;
+	portion_release(p);
 	mem_free(e);
 }
 
@@ -193,16 +207,29 @@ outcome_defer_entry(struct entry *e, struct view dsn, struct view reason)
 	message_progress(m);
 }
 
+/* Whether more recipients are on their way: asked for here, when there is room. */
+static bool
+is_refilled(struct message *m)
+{
+	if (m->wish || qmgr.finishing) {
+		if (m->refilling)
+			list_remove(&m->link);
+		m->refilling = false;
+	} else if (!m->refilling && message_wants_more(m)) {
+		intake_refill(m);
+	}
+	return m->refilling;
+}
+
 void
 message_progress(struct message *m)
 {
-	if (m->filling || m->step != MESSAGE_DELIVERING || !list_is_empty(&m->entries))
+	if (m->filling || m->step != MESSAGE_DELIVERING)
 		return;
 	/* The next portion may take long: what is known by now is noted meanwhile. */
-	if (m->next_index < m->file.recipient_count && !m->wish && !qmgr.finishing) {
-		intake_refill(m);
+	if (is_refilled(m) || !list_is_empty(&m->entries))
 		return;
-	}
+	schedule_forget(m);
 	list_remove(&m->journal_link);
 	if (m->next_index < m->file.recipient_count)
 		m->untried = true;
@@ -221,7 +248,7 @@ message_withdraw(struct message *m)
 
 		if (e->running)
 			continue;
-		transport_withdraw(e);
+		schedule_withdraw(e);
 		for (struct recipient *r = e->first; r; r = r->next)
 			outcome_untried(m, r);
 		entry_free(e);

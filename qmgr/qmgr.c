@@ -149,8 +149,6 @@ withdraw_all(void)
 
 		if (m->step == MESSAGE_DELIVERING)
 			message_withdraw(m);
-		else if (m->step == MESSAGE_WAITING && m->outcomes.count > 0)
-			message_settle(m); /* of its portions so far */
 	}
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "conf/conf.h"
 #include "ipc/ipc.h"
@@ -26,6 +27,7 @@
 #include "proto/deliver.h"
 #include "proto/queuectl.h"
 #include "qmgr/destination.h"
+#include "qmgr/jobs.h"
 #include "qmgr/retry.h"
 #include "queue/index.h"
 #include "queue/queue.h"
@@ -37,7 +39,7 @@
 /* ---- a message in memory ---- */
 
 enum message_step {
-	MESSAGE_WAITING,    /* in an intake list, not yet opened, or for its next portion */
+	MESSAGE_WAITING,    /* in an intake list, not yet opened */
 	MESSAGE_OPENING,    /* an intake task has it */
 	MESSAGE_DELIVERING, /* its recipients are with destinations and agents */
 	MESSAGE_SETTLING,   /* nothing is outstanding; what became of it is being noted */
@@ -80,11 +82,12 @@ struct message {
 	struct queue_message *journal; /* the same, for appending; NULL until needed */
 	microseconds taken;            /* when it was taken up */
 
-	size_t position;     /* in the envelope, of the recipient next_index */
-	uint32_t next_index; /* the first recipient that was not looked at */
-	struct arena portion;
+	size_t position;      /* in the envelope, of the recipient next_index */
+	uint32_t next_index;  /* the first recipient that was not looked at */
 	struct list entries;  /* of destinations, through entry.of_message */
-	uint32_t outstanding; /* recipients of this portion without an outcome */
+	struct list jobs;     /* through transport_job.of_message */
+	uint32_t outstanding; /* recipients in memory without an outcome */
+	nanoseconds filled;   /* when the last portion was read */
 
 	uint32_t pending; /* recipients that are still to be delivered */
 	uint32_t owed;    /* the sender is to be told of them, and does not know yet */
@@ -92,7 +95,8 @@ struct message {
 	struct list journal_link; /* waits for outcomes to be noted while others are pending */
 	nanoseconds journal_due;
 	bool settling, settle_again;
-	bool filling;                    /* its next portion is being resolved */
+	bool filling;                    /* a portion is being resolved */
+	bool refilling;                  /* it waits for that, through link */
 	bool untried;                    /* a recipient was left out of this attempt */
 	struct deliver_request *request; /* what every delivery of it says; lazily made */
 
@@ -104,7 +108,13 @@ struct message {
 	microseconds due; /* what its file says, then */
 };
 
-/* One recipient of the portion in memory; the texts are the envelope's or the portion's. */
+/* Recipients that were read together: their memory, until no entry is left of them. */
+struct portion {
+	struct arena arena;
+	unsigned entries;
+};
+
+/* One recipient of a portion; the texts are the envelope's or the portion's. */
 struct recipient {
 	struct recipient *next; /* of the same entry */
 	uint32_t index;
@@ -113,12 +123,15 @@ struct recipient {
 	struct route route;
 };
 
-/* Recipients of one message that share a delivery. */
+/* Recipients of one message and one portion that share a delivery. */
 struct entry {
-	struct list link;       /* in destination.entries while it waits */
+	struct list link;       /* in peer.entries while it waits */
 	struct list of_message; /* in message.entries */
-	struct destination *destination;
+	struct transport *transport;
+	struct destination *destination; /* until the delivery is finished */
+	struct peer *peer;               /* while it waits */
 	struct message *message;
+	struct portion *portion;
 	struct recipient *first, *last;
 	unsigned count;
 	bool running;
@@ -173,12 +186,18 @@ void scan_hold(void); /* for what dead writers left there; once */
 
 /* Resolves and queues the next portion. May wait. */
 void message_fill(struct message *m);
+bool message_wants_more(const struct message *m); /* recipients, and there is room for them */
 
 /* ---- limits.c: the parameters of one transport ---- */
 
 struct transport_limits {
 	struct destination_limits destination;
+	struct job_rules jobs;
 	int destination_recipients; /* in one delivery; 0: no limit, 1: each has its own */
+	int recipients;             /* in memory */
+	int extra_recipients;       /* likewise, for messages that preempt others */
+	int refill;                 /* read so many at a time... */
+	nanoseconds refill_delay;   /* ...or fewer, that long after the last time */
 	nanoseconds rate_delay;     /* between deliveries, whatever their destination */
 	bool is_deferred;           /* defer_transports */
 };
@@ -189,7 +208,10 @@ void transport_limits_read(const char *transport, struct transport_limits *out);
 struct transport {
 	char *name;
 	struct hash *destinations;
-	struct list ready;  /* destinations with a waiting entry and room */
+	struct heap ready; /* destinations with a waiting entry and room, by their first job */
+	uint16_t turn;     /* of destinations with the same first job */
+	struct jobs jobs;
+	size_t recipients;  /* in memory, of all messages */
 	struct list paused; /* those in a rate delay, the first to end first */
 	struct list dead;   /* suspended ones, likewise */
 	size_t dead_count, paused_count;
@@ -216,14 +238,47 @@ void transport_destination_revive(struct transport *t, struct destination *d);
 void transport_destination_suspend(
     struct transport *t, struct destination *d, struct view dsn, struct view reason);
 
-void transport_add(struct transport *t, struct entry *e); /* a new entry of e->destination */
-struct entry *transport_select(struct transport *t);      /* now running, or NULL */
-/* After a delivery; e is not touched any more. */
-void transport_finished(struct transport *t, struct destination *d);
-void transport_withdraw(struct entry *e);   /* one that waits */
+void transport_drop_if_unused(struct destination *d);
 void transport_resume(struct transport *t); /* looks which rate delays are over */
+void transport_pause(struct transport *t, struct destination *d); /* behind a delivery */
 void transport_kick(struct transport *t);
 void transport_kick_all(void);
+
+/* ---- schedule.c: which entry is next ---- */
+
+/* What one message has for one transport. */
+struct transport_job {
+	struct message_job job;
+	struct transport *transport;
+	struct message *message;
+	struct list of_message; /* in message.jobs */
+	struct list peers;      /* through peer.of_job */
+};
+
+/* What one job has for one destination; there may be more than one of them. */
+struct peer {
+	struct heap_node node; /* in destination.peers, by the order of the job */
+	struct list of_job;
+	struct transport_job *job;
+	struct destination *destination;
+	struct list entries; /* that wait */
+};
+
+void schedule_init(struct transport *t);
+
+/* An entry for a recipient: the last one of this portion for the destination, or a new one. */
+struct entry *schedule_entry(struct message *m, struct portion *p, struct destination *d);
+/* All recipients that were read have their entry. */
+void schedule_filled(struct message *m);
+struct entry *schedule_select(struct transport *t); /* now running, or NULL */
+/* After a delivery; the entry is not touched any more. */
+void schedule_finished(struct destination *d);
+void schedule_withdraw(struct entry *e); /* one that waits */
+/* Takes back what waits for a destination, and gives it the outcome of a suspension. */
+void schedule_defer_waiting(struct destination *d, const struct suspension *s);
+/* A destination's window, or what waits for it, has changed. */
+void schedule_place(struct destination *d);
+void schedule_forget(struct message *m); /* its jobs; no entry of it waits */
 
 /* ---- dispatch.c ---- */
 void dispatch_start(struct transport *t); /* one more worker */
@@ -242,6 +297,7 @@ void outcome_untried(struct message *m, struct recipient *r);
 void outcome_defer(struct message *m, struct recipient *r, struct view dsn, struct view reason);
 void outcome_defer_entry(struct entry *e, struct view dsn, struct view reason);
 void entry_free(struct entry *e);
+void portion_release(struct portion *p); /* when no entry is left of it */
 /* Takes back what waits at destinations; what runs goes on. */
 void message_withdraw(struct message *m);
 /* Looks whether the message has anything outstanding left, and goes on with it if not. */

@@ -1,44 +1,97 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From recipients to entries. The recipients of a message are taken in portions, so that a list
- * of a hundred thousand needs no more memory than one of a thousand. First the whole portion is
- * resolved, which may wait for tables; then it is handed to the destinations in one go, so that
+ * of a hundred thousand needs no more memory than one of a thousand: the next portion is read
+ * when enough of those in memory have been delivered. First the whole portion is resolved,
+ * which may wait for tables; then it is handed to the destinations in one go, so that
  * recipients with the same next hop share deliveries.
  */
 #include "base/mem.h"
 #include "mail/address.h"
 #include "qmgr/qmgr.h"
 
-#define PORTION_MAX 1000
+#define PORTION_MAX 1000 /* recipients of one message in memory */
+
+/* ---- how many ---- */
 
 static size_t
-portion_size(void)
+less(size_t a, size_t limit, size_t used)
 {
-	size_t limit = (size_t)qmgr.values->qmgr_message_recipient_limit;
-	size_t least = (size_t)qmgr.values->qmgr_message_recipient_minimum;
-	size_t left = limit > qmgr.recipients ? limit - qmgr.recipients : 0;
+	size_t left = limit > used ? limit - used : 0;
 
-	if (left > PORTION_MAX)
-		left = PORTION_MAX;
-	return left > least ? left : least;
+	return a < left ? a : left;
+}
+
+/*
+ * How many more recipients the message may have in memory: what is left over of the whole, and
+ * of the share of each transport that it is known to use.
+ */
+static size_t
+room_for(const struct message *m)
+{
+	size_t room = less(PORTION_MAX, PORTION_MAX, m->outstanding);
+
+	room = less(room, (size_t)qmgr.values->qmgr_message_recipient_limit, qmgr.recipients);
+	list_for_each (link, &m->jobs) {
+		struct transport_job *j = LIST_ITEM(link, struct transport_job, of_message);
+		const struct transport_limits *l = &j->transport->limits;
+		size_t limit = (size_t)l->recipients;
+
+		if (j->job.parent)
+			limit += (size_t)l->extra_recipients;
+		room = less(room, limit, j->transport->recipients);
+	}
+	return room;
+}
+
+static size_t
+portion_size(const struct message *m)
+{
+	size_t least = (size_t)qmgr.values->qmgr_message_recipient_minimum;
+	size_t room = room_for(m);
+
+	return room > least || m->outstanding > 0 ? room : least;
+}
+
+/* Enough room to be worth it, or some, and it was long ago; whoever has nothing gets some. */
+bool
+message_wants_more(const struct message *m)
+{
+	nanoseconds since = clock_now() - m->filled;
+	size_t room;
+
+	if (m->next_index >= m->file.recipient_count)
+		return false;
+	if (m->outstanding == 0)
+		return true;
+	room = room_for(m);
+	if (room == 0)
+		return false;
+	list_for_each (link, &m->jobs) {
+		struct transport_job *j = LIST_ITEM(link, struct transport_job, of_message);
+		const struct transport_limits *l = &j->transport->limits;
+
+		if (room >= (size_t)l->refill || since >= l->refill_delay)
+			return true;
+	}
+	return false;
 }
 
 /* The pending recipients of the next portion, as a chain. */
 static struct recipient *
-portion_read(struct message *m)
+portion_read(struct message *m, struct portion *p)
 {
 	struct recipient *first = NULL, **end = &first;
-	size_t most = portion_size(), count = 0;
+	size_t most = portion_size(m), count = 0;
 	struct queue_recipient q;
 
-	arena_reset(&m->portion);
 	while (count < most && queue_message_recipient(&m->file, &m->position, &q)) {
 		uint32_t index = m->next_index++;
 		struct recipient *r;
 
 		if (m->file.status[index].state != QUEUE_RCPT_PENDING)
 			continue;
-		r = ARENA_NEW(&m->portion, struct recipient);
+		r = ARENA_NEW(&p->arena, struct recipient);
 		r->index = index;
 		r->envelope = q;
 		*end = r;
@@ -48,12 +101,15 @@ portion_read(struct message *m)
 	if (count < most)
 		m->next_index = m->file.recipient_count;
 	m->outstanding += (uint32_t)count;
+	m->filled = clock_now();
 	qmgr.recipients += count;
 	return first;
 }
 
+/* ---- resolving ---- */
+
 static void
-resolve_one(struct message *m, struct recipient *r)
+resolve_one(struct message *m, struct portion *p, struct recipient *r)
 {
 	const char *why = NULL;
 
@@ -61,10 +117,10 @@ resolve_one(struct message *m, struct recipient *r)
 		outcome_defer(m, r, VIEW("4.7.0"), VIEW("message is administratively expired"));
 		return;
 	}
-	if (router_resolve(qmgr.router, m->file.sender, r->envelope.address, &m->portion,
+	if (router_resolve(qmgr.router, m->file.sender, r->envelope.address, &p->arena,
 		&r->route, &why) == TABLE_CANNOT_TELL) {
-		char *reason = arena_printf(&m->portion, "address resolver failure%s%s",
-		    why ? ": " : "", why ? why : "");
+		char *reason = arena_printf(
+		    &p->arena, "address resolver failure%s%s", why ? ": " : "", why ? why : "");
 
 		outcome_defer(m, r, VIEW("4.3.0"), view_of(reason));
 	}
@@ -75,7 +131,7 @@ resolve_one(struct message *m, struct recipient *r)
  * the recipient without its extension. Lower case.
  */
 static struct view
-destination_key(struct message *m, const struct transport *t, const struct recipient *r)
+destination_key(struct portion *p, const struct transport *t, const struct recipient *r)
 {
 	const char *delimiters = qmgr.values->recipient_delimiter;
 	struct view local, domain;
@@ -88,10 +144,9 @@ destination_key(struct message *m, const struct transport *t, const struct recip
 	while (n < local.n && !strchr(delimiters, local.p[n]))
 		n++;
 	local = view_sub(local, 0, n);
-	key =
-	    arena_printf(&m->portion, "%.*s@%.*s", VIEW_ARG(local), VIEW_ARG(r->route.nexthop));
-	for (char *p = key; *p; p++)
-		*p = char_lower(*p);
+	key = arena_printf(&p->arena, "%.*s@%.*s", VIEW_ARG(local), VIEW_ARG(r->route.nexthop));
+	for (char *c = key; *c; c++)
+		*c = char_lower(*c);
 	return view_of(key);
 }
 
@@ -105,44 +160,11 @@ entry_append(struct entry *e, struct recipient *r)
 		e->first = r;
 	e->last = r;
 	e->count++;
-}
-
-/* The entry that this message has just made for the destination, when it is not full. */
-static struct entry *
-entry_open(struct message *m, struct transport *t, struct destination *d)
-{
-	struct entry *e;
-
-	if (list_is_empty(&d->entries))
-		return NULL;
-	e = LIST_ITEM(d->entries.prev, struct entry, link);
-	if (e->message != m ||
-	    (t->limits.destination_recipients > 0 &&
-		e->count >= (unsigned)t->limits.destination_recipients))
-		return NULL;
-	return e;
+	e->transport->recipients++;
 }
 
 static void
-entry_add(struct message *m, struct transport *t, struct destination *d, struct recipient *r)
-{
-	struct entry *e = entry_open(m, t, d);
-
-	if (e) {
-		entry_append(e, r);
-		return;
-	}
-	e = NEW(struct entry);
-	list_init(&e->link);
-	e->message = m;
-	e->destination = d;
-	list_append(&m->entries, &e->of_message);
-	entry_append(e, r);
-	transport_add(t, e);
-}
-
-static void
-queue_one(struct message *m, struct recipient *r)
+queue_one(struct message *m, struct portion *p, struct recipient *r)
 {
 	const char *why = NULL;
 	struct transport *t = transport_named(r->route.transport, &why);
@@ -162,24 +184,25 @@ queue_one(struct message *m, struct recipient *r)
 		outcome_defer(m, r, view_of(t->suspension.dsn), view_of(t->suspension.reason));
 		return;
 	}
-	d = transport_destination(t, destination_key(m, t, r));
+	d = transport_destination(t, destination_key(p, t, r));
 	if (m->flush)
 		transport_destination_revive(t, d);
 	if (transport_destination_is_dead(t, d))
 		outcome_defer(
 		    m, r, view_of(d->suspension->dsn), view_of(d->suspension->reason));
 	else
-		entry_add(m, t, d, r);
+		entry_append(schedule_entry(m, p, d), r);
 }
 
 void
 message_fill(struct message *m)
 {
-	struct recipient *first = portion_read(m), *next;
+	struct portion *p = NEW(struct portion);
+	struct recipient *first = portion_read(m, p), *next;
 
 	m->filling = true;
 	for (struct recipient *r = first; r; r = r->next)
-		resolve_one(m, r);
+		resolve_one(m, p, r);
 	for (struct recipient *r = first; r; r = next) {
 		next = r->next;
 		if (r->has_outcome)
@@ -187,8 +210,10 @@ message_fill(struct message *m)
 		if (m->wish || qmgr.finishing)
 			outcome_untried(m, r);
 		else
-			queue_one(m, r);
+			queue_one(m, p, r);
 	}
+	portion_release(p);
+	schedule_filled(m);
 	m->filling = false;
 	message_progress(m);
 }

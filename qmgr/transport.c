@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The scheduler. A transport has destinations; those with a waiting entry and room in their
- * window stand in its ready ring and are served in turn. Workers (dispatch.c) take entries and
- * give them to the agent, no more of them than the transport may have deliveries.
+ * Transports and their destinations. Which entry is next is decided in schedule.c; workers
+ * (dispatch.c) take entries and give them to the agent, no more of them than the transport may
+ * have deliveries.
  *
- * Suspended destinations stand in a list of their own until their time is over, all others
- * exist only while something waits for them or runs.
+ * Suspended destinations, and those in a rate delay, stand in lists of their own until their
+ * time is over; all others exist only while something waits for them or runs.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -29,7 +29,6 @@ transport_new(struct view name)
 
 	t->name = mem_dup(name.p, name.n);
 	t->destinations = hash_new();
-	list_init(&t->ready);
 	list_init(&t->paused);
 	list_init(&t->dead);
 	service_path(path, sizeof(path), "private", t->name);
@@ -37,6 +36,7 @@ transport_new(struct view name)
 	t->resume = task_timer_new(resume, t);
 	t->workers_max = (unsigned)qmgr.values->default_process_limit;
 	transport_limits_read(t->name, &t->limits);
+	schedule_init(t);
 	return t;
 }
 
@@ -69,38 +69,23 @@ transport_is_dead(struct transport *t)
 	return t->dead_until != 0;
 }
 
-static void withdraw(struct entry *e);
-
-static void drop_if_unused(struct destination *d);
-
-static void
-defer_waiting(struct destination *d, const struct suspension *s)
-{
-	while (!list_is_empty(&d->entries)) {
-		struct entry *e = LIST_ITEM(d->entries.next, struct entry, link);
-
-		withdraw(e);
-		outcome_defer_entry(e, view_of(s->dsn), view_of(s->reason));
-	}
-}
-
 void
 transport_suspend(struct transport *t, const char *reason)
 {
 	bool known = transport_is_dead(t);
-	struct list *link;
+	struct heap_node *node;
 
 	suspension_set(&t->suspension, VIEW("4.3.0"), "", view_of(reason));
 	t->dead_until = clock_deadline(qmgr.values->transport_retry_time);
 	if (!known)
 		log_warn("%s; deliveries through \"%s\" pause for %lld s", reason, t->name,
 		    (long long)(qmgr.values->transport_retry_time / SECOND));
-	/* The waiting entries of all destinations: those with room are in the ring. */
-	while ((link = list_pop(&t->ready))) {
-		struct destination *d = LIST_ITEM(link, struct destination, link);
+	/* What waits for destinations that have room; the others follow when they get some. */
+	while ((node = heap_first(&t->ready)) != NULL) {
+		struct destination *d = CONTAINER_OF(node, struct destination, ready);
 
-		defer_waiting(d, &t->suspension);
-		drop_if_unused(d);
+		schedule_defer_waiting(d, &t->suspension);
+		transport_drop_if_unused(d);
 	}
 }
 
@@ -112,7 +97,7 @@ revive_all(struct transport *t)
 		struct destination *d = LIST_ITEM(t->dead.next, struct destination, link);
 
 		transport_destination_revive(t, d);
-		drop_if_unused(d);
+		transport_drop_if_unused(d);
 	}
 }
 
@@ -127,14 +112,15 @@ transport_revive_all(void)
 
 /* ---- destinations ---- */
 
-static void
-drop_if_unused(struct destination *d)
+void
+transport_drop_if_unused(struct destination *d)
 {
 	struct transport *t = d->transport;
 
 	if (d->waiting || d->busy || d->dead_until != 0 || d->paused_until != 0)
 		return;
 	list_remove(&d->link);
+	heap_remove(&t->ready, &d->ready);
 	hash_remove(t->destinations, view_of(d->key));
 	destination_free(&d);
 }
@@ -150,8 +136,6 @@ transport_destination_revive(struct transport *t, struct destination *d)
 }
 
 /* ---- rate delays ---- */
-
-static void place_in_ring(struct transport *t, struct destination *d);
 
 static void
 end_pause(struct transport *t, struct destination *d)
@@ -193,8 +177,8 @@ transport_resume(struct transport *t)
 	while ((d = first_paused(t)) != NULL &&
 	    (d->paused_until <= now || t->paused_count > IDLE_KEPT_MAX)) {
 		end_pause(t, d);
-		place_in_ring(t, d);
-		drop_if_unused(d);
+		schedule_place(d);
+		transport_drop_if_unused(d);
 	}
 	set_resume(t);
 	transport_kick(t);
@@ -204,6 +188,21 @@ static void
 resume(void *context)
 {
 	transport_resume(context);
+}
+
+void
+transport_pause(struct transport *t, struct destination *d)
+{
+	if (t->limits.destination.rate_delay > 0 && d->dead_until == 0) {
+		end_pause(t, d);
+		heap_remove(&t->ready, &d->ready);
+		d->paused_until = clock_deadline(t->limits.destination.rate_delay);
+		list_append(&t->paused, &d->link);
+		t->paused_count++;
+	}
+	if (t->limits.rate_delay > 0)
+		t->paused_until = clock_deadline(t->limits.rate_delay);
+	set_resume(t);
 }
 
 /* Suspensions all last equally long: the first ones in the list end first. */
@@ -218,7 +217,7 @@ forget_dead(struct transport *t)
 		if (d->dead_until > now && t->dead_count <= IDLE_KEPT_MAX)
 			return;
 		transport_destination_revive(t, d);
-		drop_if_unused(d);
+		transport_drop_if_unused(d);
 	}
 }
 
@@ -231,6 +230,7 @@ transport_destination(struct transport *t, struct view key)
 	d = hash_find(t->destinations, key);
 	if (!d) {
 		d = destination_new(t, key, &t->limits.destination);
+		d->clog_warning = clock_deadline(qmgr.values->qmgr_clog_warn_time);
 		hash_put(t->destinations, key, d);
 	}
 	return d;
@@ -252,112 +252,17 @@ transport_destination_suspend(
 
 	end_pause(t, d);
 	list_remove(&d->link);
+	heap_remove(&t->ready, &d->ready);
 	destination_suspend(d, clock_deadline(span), dsn, reason);
 	list_append(&t->dead, &d->link);
 	t->dead_count++;
-	defer_waiting(d, d->suspension);
-}
-
-/* ---- entries ---- */
-
-/* Into the ring or out of it, as its room says. */
-static void
-place_in_ring(struct transport *t, struct destination *d)
-{
-	bool in_ring = !list_is_empty(&d->link);
-
-	if (d->dead_until != 0 || d->paused_until != 0)
-		return;
-	if (destination_has_room(d) && !in_ring)
-		list_append(&t->ready, &d->link);
-	else if (!destination_has_room(d) && in_ring)
-		list_remove(&d->link);
-}
-
-void
-transport_add(struct transport *t, struct entry *e)
-{
-	list_append(&e->destination->entries, &e->link);
-	e->destination->waiting++;
-	place_in_ring(t, e->destination);
-	transport_kick(t);
-}
-
-static bool
-may_deliver(struct transport *t)
-{
-	if (qmgr.finishing || transport_is_dead(t) || t->paused_until > clock_now())
-		return false;
-	return t->limits.rate_delay == 0 || t->busy == 0;
-}
-
-struct entry *
-transport_select(struct transport *t)
-{
-	struct list *link = may_deliver(t) ? list_pop(&t->ready) : NULL;
-	struct destination *d;
-	struct entry *e;
-
-	if (!link)
-		return NULL;
-	d = LIST_ITEM(link, struct destination, link);
-	e = LIST_ITEM(list_pop(&d->entries), struct entry, link);
-	d->waiting--;
-	d->busy++;
-	t->busy++;
-	e->running = true;
-	place_in_ring(t, d);
-	return e;
-}
-
-static void
-pause_after_delivery(struct transport *t, struct destination *d)
-{
-	if (t->limits.destination.rate_delay > 0 && d->dead_until == 0) {
-		end_pause(t, d);
-		list_remove(&d->link);
-		d->paused_until = clock_deadline(t->limits.destination.rate_delay);
-		list_append(&t->paused, &d->link);
-		t->paused_count++;
-	}
-	if (t->limits.rate_delay > 0)
-		t->paused_until = clock_deadline(t->limits.rate_delay);
-	set_resume(t);
-}
-
-void
-transport_finished(struct transport *t, struct destination *d)
-{
-	d->busy--;
-	t->busy--;
-	if (transport_is_dead(t) && d->waiting)
-		defer_waiting(d, &t->suspension);
-	pause_after_delivery(t, d);
-	place_in_ring(t, d);
-	drop_if_unused(d);
-}
-
-static void
-withdraw(struct entry *e)
-{
-	struct destination *d = e->destination;
-
-	list_remove(&e->link);
-	d->waiting--;
-	place_in_ring(d->transport, d);
-}
-
-void
-transport_withdraw(struct entry *e)
-{
-	withdraw(e);
-	drop_if_unused(e->destination);
+	schedule_defer_waiting(d, d->suspension);
 }
 
 void
 transport_kick(struct transport *t)
 {
-	if (list_is_empty(&t->ready) || t->workers >= t->workers_max || qmgr.finishing)
+	if (!heap_first(&t->ready) || t->workers >= t->workers_max || qmgr.finishing)
 		return;
 	/* A few at a time: each new worker starts the next one while there is work. */
 	if (t->starting < 2)

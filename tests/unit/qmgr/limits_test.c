@@ -12,7 +12,24 @@
 
 #define OTHERS -1
 
-enum limit { INITIAL, MOST, COHORTS, RECIPIENTS, POSITIVE, NEGATIVE, DELAY, PAUSE };
+enum limit {
+	INITIAL,
+	MOST,
+	COHORTS,
+	RECIPIENTS,
+	POSITIVE,
+	NEGATIVE,
+	DELAY,
+	PAUSE,
+	COST,
+	LOAN,
+	DISCOUNT,
+	SLOTS,
+	MEMORY,
+	EXTRA,
+	REFILL,
+	REFILL_DELAY
+};
 
 static const struct row {
 	const char *main_cf;
@@ -48,6 +65,31 @@ static const struct row {
 	{ "default_destination_concurrency_failed_cohort_limit = 7\n", "any", COHORTS, 7 },
 	{ "any_destination_concurrency_failed_cohort_limit = 7\n", "any", COHORTS, 7 },
 	{ "any_destination_concurrency_failed_cohort_limit = 7\n", "other", COHORTS, OTHERS },
+
+	{ "default_delivery_slot_cost = 7\n", "any", COST, 7 },
+	{ "any_delivery_slot_cost = 7\n", "any", COST, 7 },
+	{ "any_delivery_slot_cost = 7\n", "other", COST, OTHERS },
+	{ "default_delivery_slot_loan = 7\n", "any", LOAN, 7 },
+	{ "any_delivery_slot_loan = 7\n", "any", LOAN, 7 },
+	{ "any_delivery_slot_loan = 7\n", "other", LOAN, OTHERS },
+	{ "default_delivery_slot_discount = 7\n", "any", DISCOUNT, 7 },
+	{ "any_delivery_slot_discount = 7\n", "any", DISCOUNT, 7 },
+	{ "any_delivery_slot_discount = 7\n", "other", DISCOUNT, OTHERS },
+	{ "default_minimum_delivery_slots = 7\n", "any", SLOTS, 7 },
+	{ "any_minimum_delivery_slots = 7\n", "any", SLOTS, 7 },
+	{ "any_minimum_delivery_slots = 7\n", "other", SLOTS, OTHERS },
+	{ "default_recipient_limit = 7\n", "any", MEMORY, 7 },
+	{ "any_recipient_limit = 7\n", "any", MEMORY, 7 },
+	{ "any_recipient_limit = 7\n", "other", MEMORY, OTHERS },
+	{ "default_extra_recipient_limit = 7\n", "any", EXTRA, 7 },
+	{ "any_extra_recipient_limit = 7\n", "any", EXTRA, 7 },
+	{ "any_extra_recipient_limit = 7\n", "other", EXTRA, OTHERS },
+	{ "default_recipient_refill_limit = 7\n", "any", REFILL, 7 },
+	{ "any_recipient_refill_limit = 7\n", "any", REFILL, 7 },
+	{ "any_recipient_refill_limit = 7\n", "other", REFILL, OTHERS },
+	{ "default_recipient_refill_delay = 7\n", "any", REFILL_DELAY, 7 },
+	{ "any_recipient_refill_delay = 7\n", "any", REFILL_DELAY, 7 },
+	{ "any_recipient_refill_delay = 7\n", "other", REFILL_DELAY, OTHERS },
 
 	/* Thousandths. */
 	{ "default_destination_concurrency_positive_feedback = 0.5\n", "any", POSITIVE, 500 },
@@ -102,6 +144,22 @@ limit_of(const struct row *r, const char *main_cf)
 		return (int)(t->limits.destination.rate_delay / MILLISECOND);
 	case PAUSE:
 		return (int)(t->limits.rate_delay / MILLISECOND);
+	case COST:
+		return t->limits.jobs.slot_cost;
+	case LOAN:
+		return t->limits.jobs.slot_loan;
+	case DISCOUNT:
+		return t->limits.jobs.slot_discount;
+	case SLOTS:
+		return t->limits.jobs.minimum_slots;
+	case MEMORY:
+		return t->limits.recipients;
+	case EXTRA:
+		return t->limits.extra_recipients;
+	case REFILL:
+		return t->limits.refill;
+	case REFILL_DELAY:
+		return (int)(t->limits.refill_delay / SECOND);
 	case RECIPIENTS:
 		break;
 	}

@@ -14,19 +14,20 @@
 static struct conf *conf;
 static struct message *message;
 
+/* Each in a portion of its own: so that each makes an entry. */
 static struct entry *
-entry_to(const char *transport, const char *key)
+entry_of(struct message *m, const char *transport, const char *key)
 {
 	const char *why = NULL;
 	struct transport *t = transport_named(view_of(transport), &why);
-	struct entry *e = NEW(struct entry);
 
-	list_init(&e->link);
-	list_append(&message->entries, &e->of_message);
-	e->message = message;
-	e->destination = transport_destination(t, view_of(key));
-	transport_add(t, e);
-	return e;
+	return schedule_entry(m, NEW(struct portion), transport_destination(t, view_of(key)));
+}
+
+static struct entry *
+entry_to(const char *transport, const char *key)
+{
+	return entry_of(message, transport, key);
 }
 
 static struct transport *
@@ -40,7 +41,7 @@ the(const char *name)
 static void
 finish(struct entry *e)
 {
-	transport_finished(e->destination->transport, e->destination);
+	schedule_finished(e->destination);
 	entry_free(e);
 }
 
@@ -55,13 +56,13 @@ destinations_take_turns(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		entry_to("smtp", keys[i]);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		struct entry *e = transport_select(t);
+		struct entry *e = schedule_select(t);
 
 		assert_non_null(e);
 		assert_int_equal(e->destination->key[0], order[i]);
 		finish(e);
 	}
-	assert_null(transport_select(t));
+	assert_null(schedule_select(t));
 	assert_int_equal(hash_count(t->destinations), 0);
 }
 
@@ -76,21 +77,21 @@ concurrency_of_a_destination(void **state)
 	assert_int_equal(t->limits.destination.most, 3);
 	for (int i = 0; i < 5; i++)
 		entry_to("slow", "a");
-	running[0] = transport_select(t);
-	running[1] = transport_select(t);
+	running[0] = schedule_select(t);
+	running[1] = schedule_select(t);
 	assert_non_null(running[1]);
-	assert_null(transport_select(t)); /* two at a time to begin with */
+	assert_null(schedule_select(t)); /* two at a time to begin with */
 	destination_succeeded(running[0]->destination, &t->limits.destination);
 	finish(running[0]);
-	running[0] = transport_select(t);
-	running[2] = transport_select(t); /* now three */
+	running[0] = schedule_select(t);
+	running[2] = schedule_select(t); /* now three */
 	assert_non_null(running[2]);
-	assert_null(transport_select(t));
+	assert_null(schedule_select(t));
 	destination_succeeded(running[0]->destination, &t->limits.destination);
 	finish(running[0]);
-	running[0] = transport_select(t); /* and never more */
+	running[0] = schedule_select(t); /* and never more */
 	assert_non_null(running[0]);
-	assert_null(transport_select(t));
+	assert_null(schedule_select(t));
 	for (int i = 0; i < 3; i++)
 		finish(running[i]);
 	assert_int_equal(hash_count(t->destinations), 0);
@@ -107,22 +108,22 @@ rate_delay_of_a_destination(void **state)
 	entry_to("polite", "a");
 	entry_to("polite", "a");
 	entry_to("polite", "b");
-	a = transport_select(t);
-	b = transport_select(t);
+	a = schedule_select(t);
+	b = schedule_select(t);
 	assert_string_equal(a->destination->key, "a");
 	assert_string_equal(b->destination->key, "b");
-	assert_null(transport_select(t));
+	assert_null(schedule_select(t));
 	finish(a);
 	finish(b);
-	assert_null(transport_select(t));
+	assert_null(schedule_select(t));
 	assert_int_equal(hash_count(t->destinations), 2);
 	entry_to("polite", "b");
-	assert_null(transport_select(t));
+	assert_null(schedule_select(t));
 	transport_destination(t, VIEW("a"))->paused_until = clock_now();
 	transport_destination(t, VIEW("b"))->paused_until = clock_now();
 	transport_resume(t);
-	a = transport_select(t);
-	b = transport_select(t);
+	a = schedule_select(t);
+	b = schedule_select(t);
 	assert_non_null(a);
 	assert_non_null(b);
 	transport_destination_suspend(t, a->destination, VIEW("4.4.1"), VIEW("refused"));
@@ -145,19 +146,54 @@ rate_delay_of_a_transport(void **state)
 	(void)state;
 	entry_to("modem", "a");
 	entry_to("modem", "b");
-	e = transport_select(t);
+	e = schedule_select(t);
 	assert_non_null(e);
-	assert_null(transport_select(t)); /* one at a time */
+	assert_null(schedule_select(t)); /* one at a time */
 	finish(e);
-	assert_null(transport_select(t));
+	assert_null(schedule_select(t));
 	t->paused_until = clock_now();
 	transport_resume(t);
-	e = transport_select(t);
+	e = schedule_select(t);
 	assert_non_null(e);
 	finish(e);
 	assert_int_equal(hash_count(t->destinations), 0);
 	t->paused_until = clock_now();
 	transport_resume(t); /* or the loop waits for it at the end */
+}
+
+/* A list to many destinations; a later message for one of them, and one for another. */
+static void
+small_messages_overtake_large_ones(void **state)
+{
+	struct message *small = message_new("4jWRfr01bXz2Y7n68qS2rd5", QUEUE_INCOMING);
+	struct transport *t = the("list");
+	char order[21] = "";
+
+	(void)state;
+	small->filling = true;
+	for (int i = 0; i < 18; i++) {
+		char key[2] = { (char)('a' + i), '\0' };
+
+		entry_to("list", key);
+	}
+	schedule_filled(message);
+	for (int i = 0; i < 20; i++) {
+		struct entry *e = schedule_select(t);
+
+		order[i] = e->message == small ? 'S' : e->destination->key[0];
+		finish(e);
+		if (i == 2) {
+			entry_of(small, "list", "r");
+			entry_of(small, "list", "z");
+			schedule_filled(small);
+		}
+	}
+	/* Two slots on credit of 3/5 and a loan; then the list in its order. */
+	assert_string_equal(order, "abcSSdefghijklmnopqr");
+	assert_null(schedule_select(t));
+	assert_int_equal(hash_count(t->destinations), 0);
+	schedule_forget(small);
+	message_forget(small);
 }
 
 static void
@@ -167,15 +203,15 @@ withdrawn_entries(void **state)
 	struct entry *a = entry_to("smtp", "a"), *b = entry_to("smtp", "a"), *e;
 
 	(void)state;
-	transport_withdraw(a);
+	schedule_withdraw(a);
 	entry_free(a);
-	e = transport_select(t);
+	e = schedule_select(t);
 	assert_ptr_equal(e, b);
 	finish(e);
 	a = entry_to("smtp", "a");
-	transport_withdraw(a);
+	schedule_withdraw(a);
 	entry_free(a);
-	assert_null(transport_select(t));
+	assert_null(schedule_select(t));
 	assert_int_equal(hash_count(t->destinations), 0);
 }
 
@@ -189,16 +225,16 @@ suspended_destination(void **state)
 	(void)state;
 	entry_to("smtp", "dead");
 	entry_to("smtp", "dead");
-	running = transport_select(t);
+	running = schedule_select(t);
 	d = running->destination;
 	transport_destination_suspend(t, d, VIEW("4.4.1"), VIEW("refused"));
-	assert_null(transport_select(t)); /* what waited has been deferred */
+	assert_null(schedule_select(t)); /* what waited has been deferred */
 	assert_int_equal(d->waiting, 0);
 	finish(running);
 	assert_ptr_equal(transport_destination(t, VIEW("dead")), d);
 	assert_true(transport_destination_is_dead(t, d));
 	entry_to("smtp", "alive");
-	e = transport_select(t);
+	e = schedule_select(t);
 	assert_string_equal(e->destination->key, "alive");
 	finish(e);
 	transport_revive_all();
@@ -207,7 +243,7 @@ suspended_destination(void **state)
 	d = transport_destination(t, VIEW("dead"));
 	assert_false(transport_destination_is_dead(t, d));
 	entry_to("smtp", "dead");
-	finish(transport_select(t));
+	finish(schedule_select(t));
 	assert_int_equal(hash_count(t->destinations), 0);
 }
 
@@ -281,6 +317,7 @@ tear_down(void **state)
 {
 	(void)state;
 	task_run();
+	schedule_forget(message);
 	message_forget(message);
 	task_done();
 	conf_free(&conf);
@@ -295,6 +332,7 @@ main(void)
 		cmocka_unit_test(concurrency_of_a_destination),
 		cmocka_unit_test(rate_delay_of_a_destination),
 		cmocka_unit_test(rate_delay_of_a_transport),
+		cmocka_unit_test(small_messages_overtake_large_ones),
 		cmocka_unit_test(withdrawn_entries),
 		cmocka_unit_test(suspended_destination),
 		cmocka_unit_test(suspended_transport),

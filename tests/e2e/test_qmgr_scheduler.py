@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast and how many at a time: rate delays and concurrency feedback of the queue manager."""
+"""How fast, how many at a time and in which order: the scheduler of the queue manager."""
 
 import re
 import time
+
+import pytest
+
+from postern import poll_until
 
 
 def starts(q):
@@ -50,3 +54,44 @@ def test_feedback_is_logged_and_followed(queue):
     windows = [int(w) for w in re.findall(r"queue one\.example: limit 20 window (\d+) success "
                                           r"[\d.e-]+ failure [\d.e-]+ fail_cohorts 0", log)]
     assert windows[:5] == [5, 5, 5, 5, 6], log[-3000:]
+
+
+@pytest.mark.parametrize("cost,place", [("5", 12), ("0", 30)])
+def test_small_message_overtakes_a_list(queue, cost, place):
+    """Thirty deliveries one after the other, and then a message that needs one."""
+    q = queue("* wait 40\n", default_delivery_slot_cost=cost,
+              fake_destination_concurrency_limit="1", fake_destination_recipient_limit="2")
+    q.inject(*[f"u{i}@one.example" for i in range(60)])
+    q.wait("sent", 4)
+    q.inject("small@one.example")
+    q.wait_empty()
+    order = [line[2] for line in q.lines("sent")]
+    deliveries_before = order.index("small@one.example") // 2
+    assert len(order) == 61
+    assert deliveries_before <= place if cost == "5" else deliveries_before == place
+
+
+def test_list_of_thousands_does_not_hold_up_the_others(queue):
+    """Read in portions, with the next ones long before the last one has been delivered."""
+    q = queue("list wait 1\n", local_recipient_maps="")
+    q.inject(*[f"list{i}@d{i % 500}.example" for i in range(3000)])
+    q.wait("sent")
+    q.inject("small@d7.example")
+    q.wait_empty(60)
+    sent = [line[2] for line in q.lines("sent")]
+    assert len(sent) == 3001 and len(set(sent)) == 3001
+    assert sent.index("small@d7.example") < 2900
+
+
+def test_destination_that_clogs_the_queue(queue):
+    q = queue("* hang\n", qmgr_message_active_limit="20", qmgr_clog_warn_time="100ms")
+    q.inject("user@one.example", count=8)
+    q.postern.wait_log(r"nrcpt=1 \(queue active\)", 8)
+
+    def one_more():
+        q.inject("user@one.example")
+        return "active queue entries" in q.postern.log()
+
+    poll_until(one_more, "a warning")
+    q.postern.wait_log(r"warning: mail for one\.example is using up \d+ of \d+ active queue "
+                       r"entries")
