@@ -14,6 +14,10 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+from packages import library_path, postfix_program, unpack  # noqa: E402, F401
+
 BUILD = os.environ.get("POSTERN_BUILD", os.path.join(ROOT, "build", "release"))
 PLACE = os.environ.get("POSTERN_BENCH_PLACE", os.path.join(ROOT, "build", "bench"))
 # All that a run writes. It is removed at its end: thousands of files removed just before would
@@ -30,37 +34,6 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
-
-
-def unpack(package):
-    """A Debian package and the libraries it wants that are not installed, unpacked below
-    build/bench/packages; returns that directory."""
-    target = os.path.join(PLACE, "packages")
-    stamp = os.path.join(target, "." + package)
-    if os.path.exists(stamp):
-        return target
-    deb_dir = os.path.join(PLACE, "deb")
-    os.makedirs(target, exist_ok=True)
-    os.makedirs(deb_dir, exist_ok=True)
-    os.chmod(deb_dir, 0o777)
-    subprocess.run(["apt-get", "-q", "download", package], cwd=deb_dir, check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    newest = max(glob.glob(os.path.join(deb_dir, package + "_*.deb")), key=os.path.getmtime)
-    subprocess.run(["dpkg", "-x", newest, target], check=True)
-    open(stamp, "w").close()
-    wanted = subprocess.run(["dpkg-deb", "-f", newest, "Depends"], check=True,
-                            capture_output=True, text=True).stdout
-    for library in re.findall(r"(?:^|, )(lib[a-z0-9.+-]+)", wanted):
-        known = subprocess.run(["dpkg", "-s", library], check=False, capture_output=True)
-        if known.returncode != 0:
-            unpack(library)
-    return target
-
-
-def library_path(tree):
-    """Where the programs of an unpacked package find their libraries."""
-    return ":".join([os.path.join(tree, "usr", "lib", "postfix"),
-                     *glob.glob(os.path.join(tree, "usr", "lib", "*-linux-gnu"))])
 
 
 def descendants(pid):
@@ -278,13 +251,6 @@ class Postfix(Peer):
 
     def pid(self):
         return self.process.pid
-
-
-def postfix_program(name):
-    """smtp-source or smtp-sink of the postfix package: its path and its environment."""
-    tree = unpack("postfix")
-    return (os.path.join(tree, "usr", "sbin", name),
-            {**os.environ, "LD_LIBRARY_PATH": library_path(tree)})
 
 
 def figures(**values):

@@ -2,19 +2,16 @@
 """Mail from real clients, through every daemon, into a Maildir, byte for byte."""
 
 import hashlib
-import os
 import random
 import shutil
 import smtplib
 import socket
 import subprocess
-import sys
 
 import pytest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(__file__)), "bench"))
-
-from mailboxes import READERS, body, delivered_form, header, mailbox, receiving  # noqa: E402
+import packages
+from mailboxes import READERS, body, delivered_form, header, mailbox, receiving
 
 COMPLETE = (b"Date: Fri, 20 Nov 2026 10:00:00 +0000\r\nMessage-ID: <one@example.org>\r\n"
             b"From: sender@example.org\r\nTo: games@example.test\r\nSubject: test\r\n\r\n")
@@ -186,11 +183,10 @@ def test_msmtp(suite):
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_smtp_source(suite, keep):
-    import peers
     try:
-        program, environment = peers.postfix_program("smtp-source")
-    except (subprocess.CalledProcessError, OSError):
-        pytest.skip("the postfix package cannot be downloaded here")
+        program, environment = packages.postfix_program("smtp-source")
+    except packages.NotToBeHad as e:
+        pytest.skip(str(e))
     done = subprocess.run([program, *(["-d"] if keep else []), "-s", "10", "-m", "100", "-l",
                            "3000", "-f", "sender@example.org", "-t", "games@example.test",
                            f"127.0.0.1:{suite.port()}"], env=environment, capture_output=True,

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs from Debian packages that are unpacked and not installed, because some of them could not
+be installed side by side. What was unpacked is kept below build/packages: a second run needs no
+network."""
+
+import contextlib
+import fcntl
+import glob
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CACHE = os.environ.get("POSTERN_PACKAGES", os.path.join(ROOT, "build", "packages"))
+
+
+class NotToBeHad(Exception):
+    """A package is neither in the cache nor to be downloaded."""
+
+
+def unpack(*packages):
+    """The packages and the libraries they want that are not installed, unpacked together; returns
+    that directory."""
+    return cached("+".join(packages), lambda tree: _unpack(packages, tree))
+
+
+def cached(name, make):
+    """The directory of that name in the cache; when it is not there, make(directory) fills it."""
+    target = os.path.join(CACHE, name)
+    if os.path.isdir(target):
+        return target
+    with _locked():
+        if not os.path.isdir(target):
+            fresh = tempfile.mkdtemp(prefix=".new-", dir=CACHE)
+            try:
+                os.chmod(fresh, 0o755)
+                make(fresh)
+                os.rename(fresh, target)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+    return target
+
+
+_lock_depth = 0
+
+
+@contextlib.contextmanager
+def _locked():
+    """One process at a time makes things; make() may call cached() again."""
+    global _lock_depth
+    os.makedirs(CACHE, exist_ok=True)
+    with open(os.path.join(CACHE, ".lock"), "w") as lock:
+        if _lock_depth == 0:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        _lock_depth += 1
+        try:
+            yield
+        finally:
+            _lock_depth -= 1
+
+
+def _is_installed(package):
+    shown = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", package],
+                           check=False, capture_output=True, text=True)
+    return shown.stdout == "installed"
+
+
+def _unpack(packages, tree):
+    todo, done = list(packages), set()
+    with tempfile.TemporaryDirectory(prefix="deb-") as directory:
+        os.chmod(directory, 0o777)  # apt downloads as a user of its own
+        while todo:
+            package = todo.pop()
+            if package in done:
+                continue
+            done.add(package)
+            deb = _download(package, directory)
+            subprocess.run(["dpkg", "-x", deb, tree], check=True)
+            todo += [library for library in _libraries(deb) if not _is_installed(library)]
+
+
+def _download(package, directory):
+    try:
+        subprocess.run(["apt-get", "-q", "download", package], cwd=directory, check=True,
+                       capture_output=True, timeout=120)
+    except (OSError, subprocess.SubprocessError):
+        raise NotToBeHad(f"the package {package} cannot be downloaded here") from None
+    return max(glob.glob(os.path.join(directory, package + "_*.deb")), key=os.path.getmtime)
+
+
+def _libraries(deb):
+    wanted = subprocess.run(["dpkg-deb", "-f", deb, "Depends"], check=True, capture_output=True,
+                            text=True).stdout
+    return re.findall(r"(?:^|, )(lib[a-z0-9.+-]+)", wanted)
+
+
+def library_path(tree):
+    """Where the programs of an unpacked package find their libraries."""
+    return ":".join([os.path.join(tree, "usr", "lib", "postfix"),
+                     *glob.glob(os.path.join(tree, "usr", "lib", "*-linux-gnu"))])
+
+
+def postfix_program(name):
+    """smtp-source or smtp-sink of the postfix package: its path and its environment."""
+    tree = unpack("postfix")
+    return (os.path.join(tree, "usr", "sbin", name),
+            {**os.environ, "LD_LIBRARY_PATH": library_path(tree)})
