@@ -40,6 +40,10 @@ void session_run(const struct service_connection *c);
 /* notice.c: makes and submits it, and the postmaster's copy; answers in *status. */
 void notice_run(struct notice *n, struct notice_status *status);
 
+/* words.c: loads the templates, before the jail; then those for a notice of this kind. */
+void words_load(void);
+const struct report_words *words_for(enum bounce_template_kind kind, bool utf8);
+
 /* original.c */
 
 /* The header block, whole fields up to bounce_size_limit; false: *why. */

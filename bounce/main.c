@@ -14,6 +14,7 @@ pre_jail(void)
 {
 	bounce.conf = service_values();
 	bounce.router = router_open(service_conf());
+	words_load();
 }
 
 static void

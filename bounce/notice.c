@@ -119,7 +119,6 @@ report_fill(struct notice *n, const struct report_kind *kind, struct report *r)
 	*r = (struct report){
 		.kind = kind,
 		.hostname = v->myhostname,
-		.origin = v->myorigin,
 		.mail_name = v->mail_name,
 		.utf8 = has_utf8_address(n),
 		.now = clock_wall(),
@@ -134,6 +133,7 @@ report_fill(struct notice *n, const struct report_kind *kind, struct report *r)
 	if (r->original == REPORT_WHOLE)
 		eight_bit |= QUEUE_FLAG_8BIT;
 	r->is_8bit = (n->request.flags & eight_bit) != 0;
+	r->words = words_for(kind->template, r->utf8);
 	if (r->arrival)
 		r->retry_until = r->arrival + v->maximal_queue_lifetime / 1000;
 }

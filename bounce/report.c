@@ -10,7 +10,7 @@
 #include "mail/header.h"
 
 #define BOUNDARY_MAX 70 /* RFC 2046 5.1.1 */
-#define OUT_MAX      (REPORT_PIECE + 128 * 1024)
+#define OUT_MAX      (REPORT_PIECE + 128 * 1024 + 2 * BOUNCE_TEMPLATE_FILE_MAX)
 
 void
 report_out_init(
@@ -90,15 +90,26 @@ append_address(struct buf *out, struct view address, bool utf8)
 	buf_done(&external);
 }
 
+static bool
+words_are_8bit(const struct report *r)
+{
+	return r->words->is_8bit && !r->kind->text;
+}
+
+bool
+report_has_8bit(const struct report *r)
+{
+	return r->utf8 || r->is_8bit || words_are_8bit(r);
+}
+
 static void
 top_fields(struct buf *out, const struct report *r)
 {
 	struct buf value = BUF_INIT(4 * ADDRESS_MAX);
 
-	buf_printf(&value, "MAILER-DAEMON@%s (Mail Delivery System)", r->origin);
-	header_build(out, "From", buf_view(&value));
-	buf_clear(&value);
-	header_build(out, "Subject", view_of(r->kind->subject));
+	header_build(out, "From", r->words->from);
+	header_build(
+	    out, "Subject", r->kind->text ? r->words->postmaster_subject : r->words->subject);
 	append_address(&value, r->to, r->utf8);
 	report_field(out, "To", buf_view(&value));
 	header_build(out, "Auto-Submitted", VIEW("auto-replied"));
@@ -109,7 +120,7 @@ top_fields(struct buf *out, const struct report *r)
 	    "\tboundary=\"");
 	append_boundary(out, r);
 	buf_append_str(out, "\"\r\n");
-	if (r->utf8 || r->is_8bit)
+	if (report_has_8bit(r))
 		header_build(out, "Content-Transfer-Encoding", VIEW("8bit"));
 	buf_append_str(out, "\r\nThis is a MIME-encapsulated message.\r\n");
 	buf_done(&value);
@@ -146,14 +157,45 @@ explain_recipient(struct buf *out, const struct report *r, const struct notice_r
 	buf_done(&line);
 }
 
+/* What $name brought in may be too long for a line. */
+static void
+append_lines(struct buf *out, struct view text)
+{
+	while (text.n) {
+		struct view line = view_sub(text, 0, view_find(text, '\n'));
+
+		text = view_sub(text, line.n + 1, text.n);
+		while (line.n > REPORT_LINE) {
+			size_t n = report_whole_characters(line, REPORT_LINE);
+
+			buf_append_view(out, view_sub(line, 0, n));
+			buf_append_str(out, "\r\n");
+			line = view_sub(line, n, line.n);
+		}
+		buf_append_view(out, line);
+		buf_append_str(out, "\r\n");
+	}
+}
+
 static void
 text_part(struct report_out *o, const struct report *r)
 {
+	struct buf type = BUF_INIT(2000);
+	struct view charset = r->kind->text ? VIEW("us-ascii") : r->words->charset;
+
 	delimiter(&o->text, r, "");
-	part_fields(&o->text, "Notification",
-	    r->utf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", r->utf8);
-	buf_printf(&o->text, "This report comes from the mail system at host %s.\r\n\r\n%s\r\n",
-	    r->hostname, r->kind->text);
+	buf_printf(
+	    &type, "text/plain; charset=%.*s", VIEW_ARG(r->utf8 ? VIEW("utf-8") : charset));
+	part_fields(&o->text, "Notification", buf_str(&type), r->utf8 || words_are_8bit(r));
+	buf_done(&type);
+	if (r->kind->text)
+		buf_printf(&o->text,
+		    "This report comes from the mail system at host %s.\r\n\r\n%s", r->hostname,
+		    r->kind->text);
+	else
+		append_lines(&o->text, r->words->text);
+	buf_append_str(&o->text, "\r\n");
+	report_out_pass(o);
 	for (size_t i = 0; i < r->recipient_count; i++) {
 		explain_recipient(&o->text, r, &r->recipients[i]);
 		report_out_pass(o);

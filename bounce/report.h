@@ -16,18 +16,20 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/view.h"
+#include "conf/bounce_template.h"
 #include "proto/notice.h"
 
 #define REPORT_PIECE  (32 * 1024) /* what is built is handed on in pieces of about this size */
 #define REPORT_REASON 1000        /* bytes of a reason that are shown */
+#define REPORT_LINE   900         /* longer ones are broken: none passes 998 bytes */
 
 /* What distinguishes the kinds: one row each. */
 struct report_kind {
 	enum notice_kind kind;
 	bool is_copy; /* for the postmaster, beside the notice to the sender */
-	const char *subject;
-	const char *log_name;    /* "sender non-delivery notification" */
-	const char *text;        /* lines for people */
+	enum bounce_template_kind template;
+	const char *log_name; /* "sender non-delivery notification" */
+	const char *text;     /* lines for the postmaster, in place of those of the template */
 	const char *description; /* of the last part */
 	bool to_sender;          /* with the null sender; else to the postmaster */
 	bool may_be_whole;       /* the whole original may be returned, not only its header */
@@ -38,13 +40,22 @@ struct report_kind {
 /* NULL when there is no such kind, or no copy of it for the postmaster. */
 const struct report_kind *report_kind_find(uint64_t kind, bool is_copy);
 
+/* A template with everything expanded; the text has LF line ends. */
+struct report_words {
+	struct view charset;
+	struct view from;
+	struct view subject, postmaster_subject;
+	struct view text;
+	bool is_8bit;
+};
+
 /* How much of the original comes last. */
 enum report_original { REPORT_HEADER, REPORT_WHOLE };
 
 struct report {
 	const struct report_kind *kind;
+	const struct report_words *words;
 	const char *hostname;  /* myhostname */
-	const char *origin;    /* the domain of MAILER-DAEMON */
 	const char *mail_name; /* for X-Postfix-... */
 	struct view id;        /* of the notice */
 	struct view to;        /* internal form */
@@ -82,6 +93,9 @@ void report_out_flush(struct report_out *o); /* all of it */
 void report_out_pass(struct report_out *o);  /* only when there is a piece together */
 void report_out_done(struct report_out *o);
 
+/* Whether anything in it has bytes above 127. */
+bool report_has_8bit(const struct report *r);
+
 /* Everything before the original, and everything behind it. */
 void report_begin(struct report_out *o, const struct report *r);
 void report_end(struct report_out *o, const struct report *r);
@@ -90,6 +104,8 @@ void report_end(struct report_out *o, const struct report *r);
 
 /* text.c: v as one safe line of at most max bytes. */
 void report_text(struct buf *out, struct view v, bool utf8, size_t max);
+/* The number of bytes, at most n, that do not end inside a character. */
+size_t report_whole_characters(struct view v, size_t n);
 /* A folded field, words that are too long for a line broken. */
 void report_field(struct buf *out, const char *name, struct view value);
 /* Broken into lines of about 78 columns, all but the first after four blanks; ends the line. */

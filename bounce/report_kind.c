@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kinds of notices: what each says, to whom, and how much it returns. */
+/*
+ * The kinds of notices: to whom they go, and how much they return. The words are those of a
+ * template, but for the postmaster, who gets only its subject.
+ */
 #include "base/mem.h"
 #include "bounce/report.h"
 
 static const struct report_kind kinds[] = {
 	{
 	    .kind = NOTICE_FAILURE,
-	    .subject = "Undelivered Mail Returned to Sender",
+	    .template = BOUNCE_TEMPLATE_FAILURE,
 	    .log_name = "sender non-delivery notification",
-	    .text = "Your message did not reach the recipients listed below, and no further\r\n"
-		    "attempt will be made. What you sent is attached.\r\n"
-		    "\r\n"
-		    "The postmaster can help when you send this report along.\r\n",
 	    .description = "Undelivered Message",
 	    .to_sender = true,
 	    .may_be_whole = true,
@@ -19,12 +18,8 @@ static const struct report_kind kinds[] = {
 	},
 	{
 	    .kind = NOTICE_DELAY,
-	    .subject = "Delayed Mail (still being retried)",
+	    .template = BOUNCE_TEMPLATE_DELAY,
 	    .log_name = "sender delay notification",
-	    .text =
-		"Your message has not reached the recipients listed below so far.\r\n"
-		"Nothing has to be done: delivery is tried again, and you will hear when\r\n"
-		"it is given up.\r\n",
 	    .description = "Delayed Message",
 	    .to_sender = true,
 	    .will_retry = true,
@@ -32,17 +27,15 @@ static const struct report_kind kinds[] = {
 	},
 	{
 	    .kind = NOTICE_SUCCESS,
-	    .subject = "Successful Mail Delivery Report",
+	    .template = BOUNCE_TEMPLATE_SUCCESS,
 	    .log_name = "sender delivery status notification",
-	    .text = "Your message was handed on to the recipients listed below. A system\r\n"
-		    "behind this one that reports deliveries will do so by itself.\r\n",
 	    .description = "Message",
 	    .to_sender = true,
 	    .default_status = "2.0.0",
 	},
 	{
 	    .kind = NOTICE_DOUBLE,
-	    .subject = "Postmaster Copy: Undelivered Mail",
+	    .template = BOUNCE_TEMPLATE_FAILURE,
 	    .log_name = "postmaster non-delivery notification",
 	    .text = "A notice to the sender of a message could not be delivered. It is\r\n"
 		    "attached.\r\n",
@@ -53,7 +46,7 @@ static const struct report_kind kinds[] = {
 	{
 	    .kind = NOTICE_FAILURE,
 	    .is_copy = true,
-	    .subject = "Postmaster Copy: Undelivered Mail",
+	    .template = BOUNCE_TEMPLATE_FAILURE,
 	    .log_name = "postmaster non-delivery notification",
 	    .text = "A message was returned to its sender. Its header is attached.\r\n",
 	    .description = "Undelivered Message",
@@ -62,7 +55,7 @@ static const struct report_kind kinds[] = {
 	{
 	    .kind = NOTICE_DELAY,
 	    .is_copy = true,
-	    .subject = "Postmaster Warning: Delayed Mail",
+	    .template = BOUNCE_TEMPLATE_DELAY,
 	    .log_name = "postmaster delay notification",
 	    .text = "The sender of a message was told that it is late. Its header is\r\n"
 		    "attached.\r\n",

@@ -11,7 +11,7 @@
 
 #define COLUMNS   78
 #define INDENT    "    "
-#define WORD_MAX_ 900 /* a longer word is broken: no line passes 998 bytes */
+#define WORD_MAX_ REPORT_LINE /* a longer word is broken */
 
 void
 report_text(struct buf *out, struct view v, bool utf8, size_t max)
@@ -24,9 +24,8 @@ report_text(struct buf *out, struct view v, bool utf8, size_t max)
 		buf_append_char(out, v.p[i] >= ' ' && v.p[i] <= '~' ? v.p[i] : '?');
 }
 
-/* The number of bytes, at most n, that do not end inside a character. */
-static size_t
-whole_characters(struct view v, size_t n)
+size_t
+report_whole_characters(struct view v, size_t n)
 {
 	while (n > 1 && n < v.n && ((unsigned char)v.p[n] & 0xc0) == 0x80)
 		n--;
@@ -41,7 +40,7 @@ next_piece(struct view *text, struct view *word)
 
 	if (!view_next_word(text, " ", word))
 		return false;
-	n = whole_characters(*word, word->n < WORD_MAX_ ? word->n : WORD_MAX_);
+	n = report_whole_characters(*word, word->n < WORD_MAX_ ? word->n : WORD_MAX_);
 	text->p = word->p + n;
 	text->n += word->n - n;
 	word->n = n;
@@ -58,7 +57,7 @@ report_field(struct buf *out, const char *name, struct view value)
 		size_t n = word + (word < value.n);
 
 		if (word > WORD_MAX_)
-			n = whole_characters(value, WORD_MAX_);
+			n = report_whole_characters(value, WORD_MAX_);
 		buf_append_view(&broken, view_sub(value, 0, n));
 		if (word > WORD_MAX_)
 			buf_append_char(&broken, ' ');

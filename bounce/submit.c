@@ -39,7 +39,7 @@ send_envelope(struct channel *c, const struct submission *s)
 		.queue_id = s->report->id,
 		.sender = s->sender,
 		.smtputf8 = s->report->utf8,
-		.is_8bit = s->report->utf8 || s->report->is_8bit,
+		.is_8bit = report_has_8bit(s->report),
 		.server_name = view_of(bounce.conf->myhostname),
 	};
 	struct submit_recipient to = { .address = s->report->to };

@@ -55,7 +55,8 @@ usage(void)
 {
 	fputs(
 	    "usage: postconf [-dfhHnqvx] [-C class] [-c directory] [-o name=value] [name...]\n"
-	    "       postconf -M [-fqv] [-c directory] [service[/type]...]\n",
+	    "       postconf -M [-fqv] [-c directory] [service[/type]...]\n"
+	    "       postconf -b|-t [-qv] [-c directory] [template_file]\n",
 	    stderr);
 	exit(1);
 }
@@ -94,6 +95,11 @@ static void
 parse_option(struct postconf *p, int letter)
 {
 	switch (letter) {
+	case 'b':
+	case 't':
+		p->bounce = true;
+		p->bounce_expanded = letter == 'b';
+		break;
 	case 'c':
 		p->directory = optarg;
 		break;
@@ -146,6 +152,8 @@ check_options(const struct postconf *p)
 		postconf_fatal("specify one of -h -H");
 	if (p->services && (p->defaults || p->only_set))
 		postconf_fatal("-M does not go with -d and -n");
+	if (p->bounce && (p->services || p->defaults || p->only_set))
+		postconf_fatal("-b and -t do not go with -M, -d and -n");
 }
 
 static void
@@ -258,13 +266,15 @@ main(int argc, char **argv)
 	check_options(&p);
 	read_files(&p);
 	names_collect(&p);
-	if (p.services)
+	if (p.bounce)
+		print_bounce_templates(&p, argv[optind]);
+	else if (p.services)
 		print_services(&p, argv + optind);
 	else if (argv[optind])
 		ok = show_requested(&p, argv + optind);
 	else
 		show_all(&p);
-	if (!p.defaults && !p.no_warnings) {
+	if (!p.defaults && !p.no_warnings && !p.bounce) {
 		check_undefined(&p);
 		check_unused(&p);
 	}

@@ -25,6 +25,8 @@ struct postconf {
 	bool fold;        /* -f */
 	bool services;    /* -M */
 	bool no_warnings; /* -q */
+	bool bounce;      /* -b, -t */
+	bool bounce_expanded;
 	unsigned classes; /* -C */
 	char **overrides; /* -o */
 	size_t override_count;
@@ -54,6 +56,9 @@ void check_undefined(const struct postconf *p);
 /* "name = value" as -h, -H, -x and -f say; text is NULL for the current value. */
 void print_parameter(const struct postconf *p, const struct name *n, const char *text);
 void print_words(struct buf *out, const char *text, bool fold);
+
+/* postconf -b and -t: of this file, or of main.cf's when path is NULL. */
+void print_bounce_templates(struct postconf *p, const char *path);
 
 /* postconf -M. */
 void print_services(const struct postconf *p, char **requests);

@@ -112,7 +112,7 @@ def test_failure(bounce):
     assert [r["address"] for r in n.envelope["recipients"]] == ["sender@remote.test"]
     assert n.envelope["keep_missing_headers"] == 0
     assert n.message["To"] == "sender@remote.test"
-    assert n.message["From"] == "MAILER-DAEMON@mail.example.test (Mail Delivery System)"
+    assert n.message["From"] == "Mail Delivery System <MAILER-DAEMON@mail.example.test>"
     assert n.message["Subject"] == "Undelivered Mail Returned to Sender"
     assert n.message["Auto-Submitted"] == "auto-replied"
     assert n.message["References"] is None

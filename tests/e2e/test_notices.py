@@ -239,3 +239,65 @@ def test_message_that_only_owes_a_notice_ends(suite):
     s.postern.wait_log("no notice could be made: cleanup is not available")
     s.postern.wait_log("the sender could not be told within bounce_queue_lifetime")
     s.postern.wait_queue_empty()
+
+
+TEMPLATES = """
+failure_template = <<EOF
+Charset: utf-8
+From: Post <post>
+Subject: Back to you
+Postmaster-Subject: Look
+
+Grüße von $myhostname: nach $maximal_queue_lifetime_days Tagen ist Schluss.
+EOF
+delay_template = <<EOF
+Foo: bar
+
+never seen
+EOF
+"""
+
+
+def test_templates(postern_instance, suite, tmp_path):
+    path = tmp_path / "bounce.cf"
+    path.write_text(TEMPLATES, encoding="utf-8")
+    tmp_path.chmod(0o755)
+    s = suite("no@ bounced 5.1.1 no\n* deferred 4.4.1 timed out\n", delay_warning_time="1s",
+              bounce_template_file=str(path), myhostname="mail.example.test", **QUICK)
+    s.postern.wait_log("ready|started")
+    s.send("no@there.test")
+    n, = s.notices()
+    assert n.message["From"] == "Post <post@example.test>"
+    assert n.message["Subject"] == "Back to you"
+    assert "Grüße von mail.example.test: nach 5 Tagen ist Schluss.\n" in n.text
+    assert n.found_by_flufl() in (None, {"no@there.test"})
+    s.postern.wait_log(re.escape(f"{path}, line 11: unknown header label: \"Foo\""))
+    s.send("late@there.test")
+    late = [n for n in s.notices(2) if n.message["Subject"].startswith("Delayed")]
+    assert "never seen" not in late[0].text
+
+
+def test_postconf_shows_templates(postern_instance, tmp_path):
+    """-t prints a template file; -b what its texts become."""
+    p = postern_instance(main={"delay_warning_time": "4h"})
+    path = tmp_path / "bounce.cf"
+    path.write_text(TEMPLATES, encoding="utf-8")
+    raw = p.run("postconf", "-t", str(path))
+    assert raw.stdout.startswith(
+        "failure_template = <<EOF\nCharset: utf-8\nFrom: Post <post>\n"
+        "Subject: Back to you\nPostmaster-Subject: Look\n\nGrüße von $myhostname")
+    assert [line for line in raw.stdout.splitlines() if "<<EOF" in line] == [
+        f"{name}_template = <<EOF" for name in ("failure", "delay", "success", "verify")]
+    assert "line 11: unknown header label" in raw.stderr
+    assert "never seen" not in raw.stdout
+    again = tmp_path / "again.cf"
+    again.write_text(raw.stdout, encoding="utf-8")
+    assert p.run("postconf", "-t", str(again)).stdout == raw.stdout
+    expanded = p.run("postconf", "-b", str(path)).stdout
+    assert expanded.startswith("expanded_failure_text = <<EOF\nGrüße von mail.example.test: "
+                               "nach 5 Tagen ist Schluss.\nEOF\n\nexpanded_delay_text = <<EOF\n")
+    assert "4 hour(s)" in expanded and "5 day(s)" in expanded
+    p.write_config(main={"bounce_template_file": str(path)})
+    assert p.run("postconf", "-b").stdout == expanded.replace("4 hour(s)", "0 hour(s)") \
+        or p.run("postconf", "-b").stdout == expanded
+    assert "Grüße" not in p.run("postconf", "-b", "").stdout

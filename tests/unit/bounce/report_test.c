@@ -38,13 +38,21 @@ collect(void *context, struct view piece)
 	return buf_append_view(&c->all, piece);
 }
 
+static const struct report_words words = {
+	.charset = { "us-ascii", 8 },
+	.from = { "Post <post@example.org>", 23 },
+	.subject = { "What became of it", 17 },
+	.postmaster_subject = { "Look at this", 12 },
+	.text = { "First line.\n\nLast line.\n", 24 },
+};
+
 static struct report
 report_of(enum notice_kind kind, const struct notice_recipient *recipients, size_t count)
 {
 	return (struct report){
 		.kind = report_kind_find(kind, false),
+		.words = &words,
 		.hostname = "mail.example.org",
-		.origin = "example.org",
 		.mail_name = "Postfix",
 		.id = VIEW(ID),
 		.to = VIEW("sender@example.net"),
@@ -120,8 +128,8 @@ static void
 whole_report(void **state)
 {
 	static const char expected[] =
-	    "From: MAILER-DAEMON@example.org (Mail Delivery System)\r\n"
-	    "Subject: Undelivered Mail Returned to Sender\r\n"
+	    "From: Post <post@example.org>\r\n"
+	    "Subject: What became of it\r\n"
 	    "To: sender@example.net\r\n"
 	    "Auto-Submitted: auto-replied\r\n"
 	    "MIME-Version: 1.0\r\n"
@@ -133,6 +141,10 @@ whole_report(void **state)
 	    "--" BOUNDARY "\r\n"
 	    "Content-Description: Notification\r\n"
 	    "Content-Type: text/plain; charset=us-ascii\r\n"
+	    "\r\n"
+	    "First line.\r\n"
+	    "\r\n"
+	    "Last line.\r\n"
 	    "\r\n";
 	static const char tail[] = "<nosuch@example.org>: unknown user: \"nosuch\"\r\n"
 				   "\r\n"
@@ -179,22 +191,22 @@ kinds(void **state)
 	static const struct {
 		enum notice_kind kind;
 		bool is_copy;
-		const char *subject;
+		enum bounce_template_kind template;
 		const char *log_name;
 		bool to_sender, may_be_whole;
 	} rows[] = {
-		{ NOTICE_FAILURE, false, "Undelivered Mail Returned to Sender",
+		{ NOTICE_FAILURE, false, BOUNCE_TEMPLATE_FAILURE,
 		    "sender non-delivery notification", true, true },
-		{ NOTICE_DELAY, false, "Delayed Mail (still being retried)",
-		    "sender delay notification", true, false },
-		{ NOTICE_SUCCESS, false, "Successful Mail Delivery Report",
+		{ NOTICE_DELAY, false, BOUNCE_TEMPLATE_DELAY, "sender delay notification", true,
+		    false },
+		{ NOTICE_SUCCESS, false, BOUNCE_TEMPLATE_SUCCESS,
 		    "sender delivery status notification", true, false },
-		{ NOTICE_DOUBLE, false, "Postmaster Copy: Undelivered Mail",
+		{ NOTICE_DOUBLE, false, BOUNCE_TEMPLATE_FAILURE,
 		    "postmaster non-delivery notification", false, true },
-		{ NOTICE_FAILURE, true, "Postmaster Copy: Undelivered Mail",
+		{ NOTICE_FAILURE, true, BOUNCE_TEMPLATE_FAILURE,
 		    "postmaster non-delivery notification", false, false },
-		{ NOTICE_DELAY, true, "Postmaster Warning: Delayed Mail",
-		    "postmaster delay notification", false, false },
+		{ NOTICE_DELAY, true, BOUNCE_TEMPLATE_DELAY, "postmaster delay notification",
+		    false, false },
 	};
 
 	(void)state;
@@ -202,7 +214,9 @@ kinds(void **state)
 		const struct report_kind *k = report_kind_find(rows[i].kind, rows[i].is_copy);
 
 		assert_non_null(k);
-		assert_string_equal(k->subject, rows[i].subject);
+		assert_int_equal(k->template, rows[i].template);
+		/* The postmaster does not get the words for the sender. */
+		assert_int_equal(k->text != NULL, !rows[i].to_sender);
 		assert_string_equal(k->log_name, rows[i].log_name);
 		assert_int_equal(k->to_sender, rows[i].to_sender);
 		assert_int_equal(k->may_be_whole, rows[i].may_be_whole);
@@ -211,6 +225,50 @@ kinds(void **state)
 	assert_null(report_kind_find(5, false));
 	assert_null(report_kind_find(NOTICE_DOUBLE, true));
 	assert_null(report_kind_find((uint64_t)NOTICE_FAILURE + (1ULL << 32), false));
+}
+
+/* A template in another character set, and a $name that became a long line. */
+static void
+template_texts(void **state)
+{
+	char *line = mem_alloc(5001);
+	struct report_words w = words;
+	struct report r = report_of(NOTICE_FAILURE, &unknown_user, 1);
+	char *text;
+
+	(void)state;
+	w.charset = VIEW("iso-8859-1");
+	w.text = VIEW("gr\xfcn");
+	w.is_8bit = true;
+	r.words = &w;
+	text = report_print(&r);
+	assert_true(report_has_8bit(&r));
+	assert_int_equal(count_of(text, "\r\nContent-Transfer-Encoding: 8bit\r\n"), 2);
+	assert_non_null(strstr(text,
+	    "\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n\r\ngr\xfcn\r\n\r\n<nosuch@"));
+	mem_free(text);
+
+	r.kind = report_kind_find(NOTICE_FAILURE, true);
+	text = report_print(&r);
+	assert_false(report_has_8bit(&r));
+	assert_non_null(strstr(text, "\r\nSubject: Look at this\r\n"));
+	assert_null(strstr(text, "gr\xfcn"));
+	assert_is_clean(text, false);
+	mem_free(text);
+
+	for (size_t i = 0; i < 5000; i++)
+		line[i] = "\xc3\xbc"[i % 2];
+	line[5000] = '\0';
+	w.charset = VIEW("utf-8");
+	w.text = view_of(line);
+	r.kind = report_kind_find(NOTICE_FAILURE, false);
+	r.utf8 = true;
+	text = report_print(&r);
+	assert_is_clean(text, true);
+	assert_int_equal(count_of(text, "\xc3\xbc"), 2500);
+	mem_free(text);
+	mem_free(line);
 }
 
 static void
@@ -536,6 +594,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_report),
 		cmocka_unit_test(kinds),
+		cmocka_unit_test(template_texts),
 		cmocka_unit_test(delay_says_until_when),
 		cmocka_unit_test(remote_replies),
 		cmocka_unit_test(original_recipients),
