@@ -2,14 +2,13 @@
 """Mail that other servers relay to Postern: Postfix, Exim, OpenSMTPD and sendmail, from their Debian
 packages. What a client gave them arrives in a Maildir of Postern byte for byte."""
 
-import smtplib
-
 import pytest
 
-from mail_servers import ALL, Exim
-from mailboxes import header, mailbox, receiving
+from interop import Pair
+from mailboxes import header
+from other_servers import ALL, Exim
 from packages import NotToBeHad
-from postern import Instance, can_be_another_user, poll_until
+from postern import can_be_another_user, poll_until
 from shapes import BODIES, assert_unchanged, message, with_id
 from smtp_wire import Wire
 
@@ -19,7 +18,6 @@ pytestmark = pytest.mark.skipif(not can_be_another_user(),
 
 # One recipient's mail waits, so that its envelope can be looked at.
 SETTINGS = {
-    "message_size_limit": "20000000",
     "virtual_alias_maps": "inline:{lesér@example.test=games@example.test}",
     "transport_maps": "inline:{waiting@example.test=discard:}",
     "defer_transports": "discard",
@@ -28,47 +26,19 @@ SETTINGS = {
 }
 
 
-class Pair:
-    """A mail server that relays to Postern."""
-
-    def __init__(self, kind):
-        self.postern = receiving(Instance, **SETTINGS)
-        try:
-            self.peer = kind(self.postern.port())
-        except BaseException:
-            self.postern.close(failed=True)
-            raise
-
-    def close(self):
-        self.peer.close()
-        self.postern.close()
-
-    def send(self, content, recipients=("games@example.test",), mail_options=("BODY=8BITMIME",),
-             rcpt_options=(), sender="sender@origin.test"):
-        with smtplib.SMTP("127.0.0.1", self.peer.port, timeout=60) as client:
-            client.ehlo("client.example")
-            refused = client.sendmail(sender, recipients, content, mail_options, rcpt_options)
-            assert refused == {}
-
-    def received(self, message_id, reader="games", count=1):
-        def arrived():
-            found = with_id(self.postern.maildir(mailbox(self.postern, reader)), message_id)
-            return found if len(found) >= count else None
-        try:
-            return poll_until(arrived, "the message")
-        except AssertionError as e:
-            raise AssertionError(f"{e}; the peer says:\n{self.peer.root.log()[-4000:]}\n"
-                                 f"Postern says:\n{self.postern.log()[-4000:]}") from None
-
-
 @pytest.fixture(scope="module", params=ALL, ids=lambda kind: kind.name)
 def pair(request):
     try:
-        pair = Pair(request.param)
+        pair = Pair(request.param, SETTINGS)
     except NotToBeHad as e:
         pytest.skip(str(e))
     yield pair
     pair.close()
+
+
+def relay(pair, content, recipients=("games@example.test",), sender="sender@origin.test", **more):
+    """Gives a message to the peer."""
+    pair.send(content, recipients, sender, port=pair.peer.port, **more)
 
 
 def of_peers_with(feature):
@@ -79,17 +49,17 @@ def of_peers_with(feature):
 @pytest.mark.parametrize("name", BODIES)
 def test_body(pair, name):
     message_id, content = message(BODIES[name])
-    pair.send(content)
-    found, = pair.received(message_id)
+    relay(pair, content)
+    found, = pair.at_postern(message_id)
     assert_unchanged(found, content)
 
 
 def test_several_recipients(pair):
     readers = ["games", "man", "lp", "news", "uucp"]
     message_id, content = message(b"to all\r\n")
-    pair.send(content, [f"{reader}@example.test" for reader in readers])
+    relay(pair, content, [f"{reader}@example.test" for reader in readers])
     for reader in readers:
-        found, = pair.received(message_id, reader)
+        found, = pair.at_postern(message_id, reader)
         assert_unchanged(found, content)
         assert b"Delivered-To: %s@example.test\n" % reader.encode() in header(found)
 
@@ -103,7 +73,7 @@ def test_no_newline_at_the_end(pair):
         wire.commands("MAIL FROM:<sender@origin.test>", "RCPT TO:<games@example.test>")
         wire.send(b"BDAT %d LAST\r\n" % len(content) + content)
         assert wire.reply().code == 250
-    found, = pair.received(message_id)
+    found, = pair.at_postern(message_id)
     assert_unchanged(found, content + b"\r\n")
 
 
@@ -111,9 +81,9 @@ def test_no_newline_at_the_end(pair):
 def test_dsn_parameters(pair):
     """What the sender asked to be told of, and under which name, reaches Postern's queue."""
     _, content = message(b"for the queue\r\n")
-    pair.send(content, ["waiting@example.test"],
-              ["BODY=8BITMIME", "ENVID=QQ314159", "RET=HDRS"],
-              ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;First+2BLast@elsewhere.test"])
+    relay(pair, content, ["waiting@example.test"],
+          mail_options=["BODY=8BITMIME", "ENVID=QQ314159", "RET=HDRS"],
+          rcpt_options=["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;First+2BLast@elsewhere.test"])
     queue_id = pair.postern.wait_log(
         r": (\w+): to=<waiting@example\.test>, .*status=deferred").group(1)
     envelope = pair.postern.run("postcat", "-e", "-q", queue_id).stdout
@@ -127,9 +97,9 @@ def test_dsn_parameters(pair):
 def test_utf8_addresses(pair):
     message_id, content = message(BODIES["8-bit"], to="lesér@example.test",
                                   more="X-Thema: Grüße\r\n".encode())
-    pair.send(content, ["lesér@example.test"], ["SMTPUTF8", "BODY=8BITMIME"],
-              sender="sändør@origin.test")
-    found, = pair.received(message_id)
+    relay(pair, content, ["lesér@example.test"], sender="sändør@origin.test",
+          mail_options=["SMTPUTF8", "BODY=8BITMIME"])
+    found, = pair.at_postern(message_id)
     assert_unchanged(found, content)
     assert "Return-Path: <sändør@origin.test>\n".encode() in header(found)
     assert "X-Original-To: lesér@example.test\n".encode() in header(found)
@@ -138,14 +108,14 @@ def test_utf8_addresses(pair):
 @pytest.mark.parametrize("pair", [Exim], ids=["exim"], indirect=True)
 def test_exim_sends_chunks(pair):
     message_id, content = message(BODIES["dots"])
-    pair.send(content)
-    pair.received(message_id)
+    relay(pair, content)
+    pair.at_postern(message_id)
     pair.postern.wait_log(r"smtpd\[\d+\]: disconnect from .* bdat=1 ")
 
 
 def test_unknown_recipient_is_told_to_the_sender(pair):
     """Postern's 5xx makes the peer return the message to its sender."""
     _, content = message(b"for nobody\r\n")
-    pair.send(content, ["nobody-here@unknown.test"], sender=pair.peer.address())
+    relay(pair, content, ["nobody-here@unknown.test"], sender=pair.peer.address())
     found = b" ".join(poll_until(pair.peer.messages, "a notice of the peer")[0].split())
     assert b"554 5.7.1 <nobody-here@unknown.test>: Relay access denied" in found

@@ -9,11 +9,12 @@ from postern import Instance, free_port
 from private_root import PrivateRoot
 
 
-class MailServer:
+class OtherServer:
     """
     domain     the server's own; set by each class, as packages and users are
     port       where it listens
-    features   what of DSN, CHUNKING and SMTPUTF8 it announces
+    features   what of DSN, CHUNKING and SMTPUTF8 it announces; REPORTS when its notices have the
+               names in them that the sender gave
     """
 
     features = frozenset()
@@ -59,12 +60,12 @@ class MailServer:
         return Instance.maildir(self.root.path("mail", "inbox"))
 
 
-class Exim(MailServer):
+class Exim(OtherServer):
     """Variants: announces_8bitmime and announces_dsn; deferred@DOMAIN gets a 4xx until accept()."""
 
     name, domain = "exim", "exim.test"
     packages, users = ("exim4-daemon-light",), {"Debian-exim": 901}
-    features = frozenset(["DSN", "CHUNKING", "SMTPUTF8"])
+    features = frozenset(["DSN", "REPORTS", "CHUNKING", "SMTPUTF8"])
     command = ["/usr/sbin/exim4", "-bdf", "-q1m"]
     conf = """
 primary_hostname = mail.{DOMAIN}
@@ -136,7 +137,7 @@ begin retry
         self.root.write("etc/accept", "")
 
 
-class OpenSMTPD(MailServer):
+class OpenSMTPD(OtherServer):
     name, domain = "opensmtpd", "opensmtpd.test"
     packages = ("opensmtpd",)
     users = {"opensmtpd": 902, "opensmtpq": 903}
@@ -157,11 +158,11 @@ match from any for any action "remote"
         self.root.make_dir("var/lib/opensmtpd/empty")
 
 
-class Sendmail(MailServer):
+class Sendmail(OtherServer):
     name, domain = "sendmail", "sendmail.test"
     packages = ("sendmail-bin", "sendmail-base", "sendmail-cf", "m4")
     users = {"smmsp": 904, "smmta": 905}
-    features = frozenset(["DSN"])
+    features = frozenset(["DSN", "REPORTS"])
     command = ["/usr/libexec/sendmail/sendmail", "-bD", "-q1m", "-C", "/etc/mail/sendmail.cf"]
     mc = """
 define(`_CF_DIR_', `/usr/share/sendmail/cf/')dnl
@@ -207,11 +208,11 @@ cat >/mail/inbox/tmp/$name && mv /mail/inbox/tmp/$name /mail/inbox/new/$name
         self.root.make_dir("var/spool/mqueue", mode=0o700)
 
 
-class Postfix(MailServer):
+class Postfix(OtherServer):
     name, domain = "postfix", "postfix.test"
     packages = ("postfix",)
     users = {"postfix": 906, "postdrop": 907}
-    features = frozenset(["DSN", "CHUNKING", "SMTPUTF8"])
+    features = frozenset(["DSN", "REPORTS", "CHUNKING", "SMTPUTF8"])
     command = ["/usr/lib/postfix/sbin/master", "-d", "-c", "/etc/postfix"]
     conf = """
 compatibility_level = 3.6
@@ -243,12 +244,12 @@ bounce_size_limit = 5000
              ("private", 0o700), ("saved", 0o700), ("trace", 0o700), ("maildrop", 0o1730),
              ("public", 0o2710)]
 
-    def __init__(self, relay_port, settings=None, **more):
-        self.settings = settings or {}
+    def __init__(self, relay_port, options=None, **more):
+        self.options = options or {}
         super().__init__(relay_port, **more)
 
     def configure(self):
-        conf = self.conf + "".join(f"{k} = {v}\n" for k, v in self.settings.items())
+        conf = self.conf + "".join(f"{k} = {v}\n" for k, v in self.options.items())
         self.root.write("etc/postfix/main.cf", self.configured(conf))
         with open(self.root.path("usr/share/postfix/master.cf.dist"), encoding="utf-8") as f:
             lines = [line.split() for line in f if line[0] not in "# \n"]

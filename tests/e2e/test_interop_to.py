@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mail that Postern relays to other servers: Postfix, Exim, OpenSMTPD and sendmail, from their Debian
+packages. What a client gave Postern arrives there byte for byte, and what they say of it comes
+back to the sender."""
+
+import email
+import re
+
+import pytest
+
+from interop import ORIGIN, Pair
+from mailboxes import header
+from notices import Notice
+from other_servers import ALL, Exim, Postfix
+from packages import NotToBeHad
+from postern import can_be_another_user, poll_until
+from shapes import BODIES, assert_unchanged, message
+from smtp_wire import Wire
+
+pytestmark = pytest.mark.skipif(not can_be_another_user(),
+                                reason="other mail servers start in a private root, as root")
+
+
+def made(kind, **options):
+    try:
+        return Pair(kind, **options)
+    except NotToBeHad as e:
+        pytest.skip(str(e))
+
+
+@pytest.fixture(scope="module", params=ALL, ids=lambda kind: kind.name)
+def pair(request):
+    pair = made(request.param)
+    yield pair
+    pair.close()
+
+
+@pytest.fixture
+def own_pair():
+    """A factory, for tests that change or stop the peer."""
+    pairs = []
+
+    def make(kind, **options):
+        pairs.append(made(kind, **options))
+        return pairs[-1]
+
+    yield make
+    for pair in pairs:
+        pair.close()
+
+
+def of_peers_with(feature):
+    kinds = [kind for kind in ALL if feature in kind.features]
+    return pytest.mark.parametrize("pair", kinds, ids=lambda kind: kind.name, indirect=True)
+
+
+only_exim = pytest.mark.parametrize("pair", [Exim], ids=["exim"], indirect=True)
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_body(pair, name):
+    message_id, content = message(BODIES[name])
+    pair.send(content, [pair.peer.address()])
+    found, = pair.at_peer(message_id)
+    assert_unchanged(found, content)
+
+
+def test_no_newline_at_the_end(pair):
+    message_id, content = message(b"first\r\n.\r\nlast")
+    with Wire(pair.postern.port()) as wire:
+        wire.ehlo()
+        wire.commands(f"MAIL FROM:<{ORIGIN}>", f"RCPT TO:<{pair.peer.address()}>")
+        wire.send(b"BDAT %d LAST\r\n" % len(content) + content)
+        assert wire.reply().code == 250
+    found, = pair.at_peer(message_id)
+    assert_unchanged(found, content + b"\r\n")
+
+
+def test_refused_recipient_comes_back(pair):
+    """One recipient of two is refused: the other gets the message, the sender a notice."""
+    message_id, content = message(b"for two\r\n")
+    refused = pair.peer.address("refused")
+    pair.send(content, [refused, pair.peer.address()])
+    found, = pair.at_peer(message_id)
+    assert_unchanged(found, content)
+    notice = Notice(pair.notice(refused.encode()))
+    assert notice.final_recipients() == [refused]
+    assert notice.recipients[0]["Action"] == "failed"
+    assert notice.recipients[0]["Status"].startswith("5.")
+    assert notice.recipients[0]["Diagnostic-Code"].startswith("smtp; 550")
+    assert notice.original["Message-ID"] == message_id.decode()
+    assert notice.found_by_flufl() in (None, {refused})
+    pair.postern.wait_queue_empty()
+
+
+@only_exim
+def test_many_recipients(pair):
+    """More than one transaction may have: each gets the message once."""
+    recipients = [pair.peer.address(f"reader{n}") for n in range(60)]
+    message_id, content = message(b"to many\r\n")
+    pair.send(content, recipients)
+    found = pair.at_peer(message_id, count=60)
+    envelopes = [re.search(rb"^Envelope-to: (.*)$", m, re.M).group(1).decode() for m in found]
+    assert sorted(envelopes) == sorted(recipients)
+    arrivals = re.findall(r"<= .* id=%s" % re.escape(message_id.decode()[1:-1]),
+                          pair.peer.root.log())
+    assert len(arrivals) == 2  # 50 recipients and 10
+
+
+@of_peers_with("SMTPUTF8")
+def test_utf8_addresses(pair):
+    message_id, content = message(BODIES["8-bit"], more="X-Thema: Grüße\r\n".encode())
+    pair.send(content, [pair.peer.address("lesér")], sender="sändør@origin.test",
+              mail_options=["SMTPUTF8", "BODY=8BITMIME"])
+    found, = pair.at_peer(message_id)
+    assert_unchanged(found, content)
+    assert re.search("^Return-Path: <sändør@origin.test>$".encode(), found, re.M | re.I)
+
+
+@of_peers_with("REPORTS")
+def test_success_is_told_by_the_peer(pair):
+    """The peer learns what the sender asked for, under which names, and tells the sender."""
+    message_id, content = message(b"important\r\n")
+    pair.send(content, [pair.peer.address()],
+              mail_options=["BODY=8BITMIME", "ENVID=QQ314159", "RET=HDRS"],
+              rcpt_options=["NOTIFY=SUCCESS", "ORCPT=rfc822;First+2BLast@elsewhere.test"])
+    notice = email.message_from_bytes(pair.notice(message_id))
+    status, = (p for p in notice.walk() if p.get_content_type() == "message/delivery-status")
+    about, recipient = status.get_payload()[:2]
+    assert about["Original-Envelope-Id"] == "QQ314159"
+    assert "mail." + pair.peer.domain in about["Reporting-MTA"]
+    assert recipient["Original-Recipient"].replace(" ", "") in (
+        "rfc822;First+Last@elsewhere.test", "rfc822;First+2BLast@elsewhere.test")
+    assert recipient["Action"].split()[0] == "delivered"
+
+
+def test_peer_without_dsn(own_pair):
+    """Postern tells the sender that it handed the message to a server that will tell nothing."""
+    pair = own_pair(Exim, announces_dsn=False)
+    message_id, content = message(b"important\r\n")
+    pair.send(content, [pair.peer.address()],
+              rcpt_options=["NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;asked@elsewhere.test"])
+    pair.at_peer(message_id)
+    notice = Notice(pair.notice(message_id))
+    assert notice.recipients[0]["Action"] == "relayed"
+    assert notice.recipients[0]["Original-Recipient"] == "rfc822;asked@elsewhere.test"
+    assert notice.final_recipients() == [pair.peer.address()]
+
+
+def test_deferred_recipient_goes_out_after_a_flush(own_pair):
+    pair = own_pair(Exim)
+    message_id, content = message(b"patience\r\n")
+    recipient = pair.peer.address("deferred")
+    pair.send(content, [recipient])
+    pair.postern.wait_log(rf"to=<{recipient}>, .*dsn=4\.2\.0, status=deferred")
+    listed = pair.mailq()
+    assert "that one is having lunch" in listed
+    assert recipient in listed
+    assert len(pair.deferred()) == 1
+    pair.peer.accept()
+    pair.postern.run("postqueue", "-f")
+    found, = pair.at_peer(message_id)
+    assert_unchanged(found, content)
+    pair.postern.wait_queue_empty()
+
+
+def test_peer_that_is_down_then_up(own_pair):
+    pair = own_pair(Exim)
+    pair.peer.stop()
+    message_id, content = message(b"patience\r\n")
+    pair.send(content, [pair.peer.address()])
+    pair.postern.wait_log(rf"to=<{pair.peer.address()}>, .*status=deferred .*refused")
+    assert "Connection refused" in pair.mailq()
+    pair.peer.start()
+    pair.postern.run("postqueue", "-f")
+    found, = pair.at_peer(message_id)
+    assert_unchanged(found, content)
+
+
+def test_peer_that_restarts_between_messages(own_pair):
+    """A connection that was kept, and that the peer has closed, costs no message a delay."""
+    pair = own_pair(Postfix)
+    for _ in range(2):
+        for _ in range(3):
+            message_id, content = message(b"x\r\n")
+            pair.send(content, [pair.peer.address()])
+            pair.at_peer(message_id)
+        pair.peer.stop()
+        pair.peer.start()
+    assert "status=deferred" not in pair.postern.log()
+
+
+def test_loop_between_two_servers(own_pair):
+    """Each takes the other for the way to the domain: the hop count ends it, with one notice."""
+    pair = own_pair(Postfix, settings={"mydestination": "example.test", "hopcount_limit": "20"},
+                    options={"hopcount_limit": "20"})
+    message_id, content = message(b"round and round\r\n")
+    pair.send(content, ["somebody@loop.test"])
+    raw = pair.notice(message_id)
+    assert b"too many hops" in raw
+    poll_until(lambda: not pair.postern.queue_files(), "an empty queue")
+    notices = [m for m in pair.at_postern() if b"multipart/report" in m]
+    assert len(notices) == 1
+    assert header(notices[0]).count(b"\nReceived: ") <= 3
