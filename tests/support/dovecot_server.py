@@ -64,16 +64,21 @@ service stats {
 }
 """
 
-    def __init__(self, **more):
-        super().__init__(relay_port=0, **more)
-
     def configure(self):
         self.root.write("etc/dovecot.conf", self.configured(self.conf))
-        lines = [f"{name}::900:900::/mail/{name}::" for name in USERS]
-        lines[-1] += "userdb_quota_rule=*:storage=1"
-        self.root.write("etc/dovecot-users", "".join(line + "\n" for line in lines))
+        self._write_users(full="userdb_quota_rule=*:messages=0:storage=1B")
         for name in USERS:
             self.root.make_dir(os.path.join("mail", name), "reader", mode=0o700)
+
+    def _write_users(self, **extra):
+        lines = [f"{name}::900:900::/mail/{name}::{extra.get(name, '')}\n" for name in USERS]
+        self.root.write("etc/dovecot-users", "".join(lines))
+
+    def make_room(self):
+        """From now on full is as the others are; Dovecot reads that file once a second only."""
+        self.stop()
+        self._write_users()
+        self.start()
 
     @property
     def socket(self):
