@@ -14,10 +14,10 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/idn.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "conf/expand_compare.h"
-#include "conf/idn.h"
 
 #define BRANCH_MAX 60
 #define STEPS_MAX  50000

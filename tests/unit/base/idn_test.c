@@ -10,8 +10,8 @@
 
 #include <string.h>
 
+#include "base/idn.h"
 #include "base/mem.h"
-#include "conf/idn.h"
 
 struct row {
 	const char *domain;

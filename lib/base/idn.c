@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Punycode, RFC 3492 section 6.3, for the few names an administrator writes into main.cf in
- * their own script. Names from mail are converted elsewhere, by a library with the full tables.
+ * Punycode, RFC 3492 section 6.3, as it stands: no tables of Unicode, so no mapping of letters
+ * to others. A name in capitals is another name here, and is not found.
  */
-#include "conf/idn.h"
+#include "base/idn.h"
 
 #include <stdint.h>
 

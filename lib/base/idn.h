@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The function domain_to_ascii of main.cf expressions. */
-#ifndef CONF_IDN_H
-#define CONF_IDN_H
+/* Domains in their own script as A-labels: for main.cf expressions and for questions to the
+ * DNS. */
+#ifndef BASE_IDN_H
+#define BASE_IDN_H
 
 #include <stdbool.h>
 
