@@ -241,15 +241,17 @@ allow_classes(struct filter *f, unsigned calls)
 		answer(f, SYS_accept4, SECCOMP_RET_ALLOW);
 		answer(f, SYS_accept, SECCOMP_RET_ALLOW);
 	}
-	if (calls & (SANDBOX_CONNECT_UNIX | SANDBOX_CONNECT_INET)) {
+	if (calls & (SANDBOX_CONNECT_UNIX | SANDBOX_CONNECT_INET))
 		answer(f, SYS_connect, SECCOMP_RET_ALLOW);
+	if (calls & SANDBOX_CONNECT_UNIX)
 		allow_when(f, SYS_socket, 0, UINT32_MAX, AF_UNIX);
-	}
 	if (calls & SANDBOX_CONNECT_INET) {
 		answer(f, SYS_bind, SECCOMP_RET_ALLOW);
 		allow_when(f, SYS_socket, 0, UINT32_MAX, AF_INET);
 		allow_when(f, SYS_socket, 0, UINT32_MAX, AF_INET6);
 		allow_when(f, SYS_socket, 0, UINT32_MAX, AF_NETLINK); /* getaddrinfo */
+		/* Connecting by sending is connecting; libunbound does so over TCP. */
+		answer(f, SYS_sendmsg, SECCOMP_RET_ALLOW);
 	}
 	if (calls & SANDBOX_FILES) {
 		allow(f, file_calls, ARRAY_LEN(file_calls));
