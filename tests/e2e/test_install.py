@@ -17,7 +17,7 @@ from postern import BUILD, SBIN
 COMMANDS = {"mailq", "newaliases", "postalias", "postcat", "postconf", "postern", "postlog",
             "postmap", "postqueue", "postsuper", "sendmail"}
 DAEMONS = {"anvil", "bounce", "cleanup", "error", "local", "master", "pickup", "postlogd", "qmgr",
-           "showq", "smtp", "smtpd", "tables"}
+           "resolver", "showq", "smtp", "smtpd", "tables"}
 OTHER_PAGES = {"man5/aliases.5", "man5/bounce.5", "man5/master.5", "man5/postconf.5",
                "man8/discard.8", "man8/lmtp.8", "man8/relay.8", "man8/retry.8"}
 SAMPLES = {"aliases", "main.cf", "master.cf"}

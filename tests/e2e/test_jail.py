@@ -108,11 +108,13 @@ GRANTED = {
     "anvil": set(),
     "smtp": calls(PUBLIC + ["private/tables"]) | {
         "inet", "inet6", "inet-datagram", "netlink", "listen-abstract"},
+    # libunbound makes its sockets non-blocking by F_SETFL, too.
+    "resolver": {"inet", "inet-datagram", "inet6", "netlink", "rewrite-log"},
 }
 SOCKET_OF = {"tables": "private/tables", "cleanup": "public/cleanup", "qmgr": "public/qmgr",
              "pickup": "public/pickup", "showq": "public/showq",
              "bounce": "private/bounce", "local": "private/local", "error": "private/error",
-             "anvil": "private/anvil", "smtp": "private/smtp"}
+             "anvil": "private/anvil", "smtp": "private/smtp", "resolver": "private/resolver"}
 
 
 class Captured:

@@ -16,7 +16,7 @@ from postern import ROOT, poll_until
 
 FLOOD = os.environ.get("POSTERN_TEST_FLOOD", "300")
 PUBLIC_FOR_ALL = {"public/pickup", "public/qmgr", "public/showq"}
-FOR_ALL_OF_OURS = {"public/cleanup", "private/tables", "private/anvil"}
+FOR_ALL_OF_OURS = {"public/cleanup", "private/tables", "private/anvil", "private/resolver"}
 PROGRAM_OF = {"defer": "bounce", "trace": "bounce", "retry": "error", "postlog": "postlogd"}
 
 with open(os.path.join(ROOT, "tests", "support", "assault.py"), encoding="utf-8") as source:

@@ -96,12 +96,16 @@ class Instance:
     ports     names of ports to allocate; "smtp" always is
     user      a user name: the whole instance runs as this user, without root. None: as the
               user who runs the tests (when that is root, with users dropped)
+    dns       what the DNS says, {name: [record, ...]}: {"example.org": ["MX 10 mx.example.org"],
+              "mx.example.org": ["A 127.0.0.1"], "dead.example": ["SERVFAIL"]}; all other names
+              do not exist (resolver/zone.h says what else a record may be). No test asks the
+              real DNS: without this no name exists but those in /etc/hosts
     crashes   True: the test kills or crashes daemons, so such log lines are no failure
     prefix    a command that runs the command behind it, such as prlimit
     """
 
     def __init__(self, main=None, master=None, files=None, ports=(), user=None, crashes=False,
-                 environment=None, prefix=()):
+                 environment=None, prefix=(), dns=None):
         self.user = user
         self.crashes = crashes
         self.environment = environment or {}
@@ -125,6 +129,8 @@ class Instance:
         open(self.log_path, "w").close()
         open(self.stderr_path, "w").close()
         self.parameters = self._defaults()
+        if dns:
+            self.set_dns(dns)
         self.parameters.update(main or {})
         self.master_text = MASTER_CF if master is None else master
         for name, text in (files or {}).items():
@@ -157,6 +163,7 @@ class Instance:
             "mail_spool_directory": self.mail,
             "alias_maps": "",
             "alias_database": "",
+            "resolver_forwarders": "static",
         }
         if self.privileged():
             # Accounts of every Debian system; three, so that services are really apart.
@@ -196,6 +203,12 @@ class Instance:
         for name, port in self.ports.items():
             text = text.replace("{%s}" % name, str(port))
         self.write("master.cf", text)
+
+    def set_dns(self, dns):
+        """What the DNS says from now on; a running resolver takes it in a few seconds."""
+        self.write("dns", "".join(f"{name} {record}\n" for name, records in dns.items()
+                                  for record in records))
+        self.parameters["resolver_static_records"] = os.path.join(self.conf, "dns")
 
     # Running
 
