@@ -62,8 +62,8 @@ struct queue_writer;
 
 /*
  * Starts a message for the place (QUEUE_INCOMING or QUEUE_HOLD, can be changed until commit).
- * No file is made before the body outgrows a buffer of 64 KiB or commit: a small message is one
- * write.
+ * No file is made before the body outgrows a buffer of 128 KiB or commit: a small message is
+ * one write.
  */
 struct queue_writer *queue_writer_new(struct queue *q, enum queue_place place);
 const char *queue_writer_id(const struct queue_writer *w);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writing a message. Until the body outgrows 64 KiB everything is in memory and there is no
+ * Writing a message. Until the body outgrows a slot everything is in memory and there is no
  * file; what is small to its end goes into a slot (slots.h) where there is one. From the moment
  * the file exists until it is a durable message, its writer holds an exclusive lock on it: so
  * whoever finds the file can tell work in progress from what a writer that died left behind,
@@ -31,7 +31,7 @@
 #include "queue/record.h"
 #include "queue/text_facts.h"
 
-#define BODY_BUFFER  65536
+#define BODY_BUFFER  SLOT_SIZE
 #define ONE_PAGE     4096
 #define CREATE_TRIES 3
 #define ID_DRIFT_MAX ((microseconds)86400 * 1000000)

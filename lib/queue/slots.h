@@ -26,7 +26,7 @@
 #include "queue/preamble.h"
 #include "queue/queue.h"
 
-#define SLOT_SIZE      65536
+#define SLOT_SIZE      131072
 #define SLOTS_MAX      256 /* in one file */
 #define SLOT_FILES_MAX 64
 

@@ -416,7 +416,7 @@ class Instance:
         directory = os.path.join(self.queue, "slots")
         for name in os.listdir(directory) if os.path.isdir(directory) else ():
             with open(os.path.join(directory, name), "rb") as f:
-                while slot := f.read(65536):
+                while slot := f.read(131072):
                     if slot.startswith(b"PosternQ"):
                         found[slot[72:104].rstrip(b"\0").decode()] = slot
         return found

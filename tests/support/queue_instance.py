@@ -17,7 +17,7 @@ fake    unix - - n -  - fake_agent {agent}
 other   unix - - n -  - fake_agent {agent}
 """
 MESSAGE = "Subject: test\r\n\r\nhello\r\n"
-LARGE_MESSAGE = MESSAGE + ("x" * 76 + "\r\n") * 1000  # has a file of its own
+LARGE_MESSAGE = MESSAGE + ("x" * 76 + "\r\n") * 2000  # has a file of its own
 # Mail for remote domains goes to "fake", which may have many recipients in a delivery.
 DEFAULTS = {"default_transport": "fake", "minimal_backoff_time": "1s",
             "maximal_backoff_time": "2s", "queue_run_delay": "2s", "transport_retry_time": "1s"}

@@ -99,7 +99,7 @@ static void
 test_round_trips(void **state)
 {
 	static const size_t sizes[] = { 0, 1, 2, 80, 3000, 3600, 4096, 65535, 65536, 65537,
-		70000, 131072, 200000, 10000000 };
+		70000, 131072, 131073, 200000, 10000000 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
@@ -219,12 +219,12 @@ test_nothing_left_without_commit(void **state)
 	const char *why = NULL;
 
 	(void)state;
-	assert_false(queue_writer_would_write(w, 65536));
-	assert_true(queue_writer_would_write(w, 65537));
-	queue_writer_body(w, (struct view){ body, 60000 }, &why);
+	assert_false(queue_writer_would_write(w, 131072));
+	assert_true(queue_writer_would_write(w, 131073));
+	queue_writer_body(w, (struct view){ body, 100000 }, &why);
 	assert_int_equal(count_files(QUEUE_INCOMING), 0);
-	assert_false(queue_writer_would_write(w, 5536));
-	assert_true(queue_writer_would_write(w, 5537));
+	assert_false(queue_writer_would_write(w, 31072));
+	assert_true(queue_writer_would_write(w, 31073));
 	queue_writer_body(w, (struct view){ body, 100000 }, &why);
 	assert_int_equal(count_files(QUEUE_INCOMING), 1);
 	queue_writer_free(&w);
@@ -250,14 +250,14 @@ static void
 test_busy_then_incomplete(void **state)
 {
 	struct queue_writer *w = queue_writer_new(queue, QUEUE_INCOMING);
-	char *body = make_body(100000), id[QUEUE_ID_SIZE];
+	char *body = make_body(200000), id[QUEUE_ID_SIZE];
 	struct queue_message m;
 	const char *why = NULL;
 	int fd;
 
 	(void)state;
 	snprintf(id, sizeof(id), "%s", queue_writer_id(w));
-	queue_writer_body(w, (struct view){ body, 100000 }, &why);
+	queue_writer_body(w, (struct view){ body, 200000 }, &why);
 	assert_int_equal(
 	    queue_message_open(queue, QUEUE_INCOMING, id, false, &m, &why), QUEUE_BUSY);
 	assert_int_equal(m.fd, -1);
@@ -269,7 +269,7 @@ test_busy_then_incomplete(void **state)
 		fd = open(message_path(QUEUE_INCOMING, id), O_CREAT | O_EXCL | O_RDWR, 0600);
 		assert_true(fd >= 0);
 		if (with_body)
-			assert_true(file_pwrite_all(fd, body, 100000, QUEUE_PREAMBLE_SIZE));
+			assert_true(file_pwrite_all(fd, body, 200000, QUEUE_PREAMBLE_SIZE));
 		close(fd);
 		assert_int_equal(queue_message_open(queue, QUEUE_INCOMING, id, false, &m, &why),
 		    QUEUE_INCOMPLETE);

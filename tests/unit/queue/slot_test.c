@@ -144,7 +144,7 @@ test_large_and_held_get_files(void **state)
 	const char *why = "";
 
 	(void)state;
-	put_message(QUEUE_INCOMING, 65000, 30, id);
+	put_message(QUEUE_INCOMING, 130536, 30, id);
 	assert_int_equal(files_in("incoming"), 1);
 	assert_int_equal(queue_remove(queue, id, QUEUE_INCOMING, &why), QUEUE_OK);
 	put_message(QUEUE_HOLD, 10, 1, id);
@@ -183,7 +183,7 @@ test_scan_lists_both_kinds(void **state)
 
 	(void)state;
 	put_message(QUEUE_INCOMING, 10, 1, small);
-	put_message(QUEUE_INCOMING, 100000, 1, large);
+	put_message(QUEUE_INCOMING, 200000, 1, large);
 	assert_int_equal(count_files(QUEUE_INCOMING), 2);
 	assert_int_equal(count_files(QUEUE_DEFERRED), 0);
 	remove_message(small);
@@ -507,7 +507,7 @@ static void
 test_no_message_inside_a_body(void **state)
 {
 	char id[QUEUE_ID_SIZE], forged[600];
-	struct buf body = BUF_INIT(60000);
+	struct buf body = BUF_INIT(SLOT_SIZE);
 	struct queue_writer *w;
 	struct queue_message m;
 	const char *why = "";
@@ -520,7 +520,7 @@ test_no_message_inside_a_body(void **state)
 	assert_true(file_pread_all(m.fd, forged, (size_t)m.journal_offset, 0));
 	queue_message_done(&m);
 	remove_message(id);
-	for (size_t i = 0; i < 58000 / 512; i++)
+	for (size_t i = 0; i < (SLOT_SIZE - 7536) / 512; i++)
 		buf_append(&body, forged, 512);
 	w = queue_writer_new(queue, QUEUE_INCOMING);
 	assert_int_equal(write_message(w, body.data, body.len, 1, &why), QUEUE_OK);
@@ -539,7 +539,7 @@ test_no_message_inside_a_body(void **state)
 static void
 test_commit_small(void **state)
 {
-	static char text[60000];
+	static char text[SLOT_SIZE - 5536];
 	struct queue_writer *w[4];
 	uint64_t size = 0;
 	const char *why = "";
