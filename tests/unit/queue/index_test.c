@@ -404,23 +404,33 @@ test_incomplete_when_closed(void **state)
 	queue_index_close(&x);
 }
 
-/* Changes an index and is killed while it does, after some time. */
+/* Changes an index and is killed while it does, some time after its first change. */
 static void
 write_and_be_killed(struct queue_message *m, unsigned first, useconds_t span)
 {
-	pid_t child = fork();
+	int begun[2];
+	pid_t child;
+	char byte;
 
+	assert_int_equal(pipe(begun), 0);
+	child = fork();
 	if (child == 0) {
 		enum index_trust trust;
 		const char *why;
 		struct queue_index *x =
 		    queue_index_open(queue, fixture_dir, false, &trust, &why);
 
-		for (unsigned i = first; x; i++)
+		for (unsigned i = first; x; i++) {
 			put_number(x, m, i % 5000, DUE + i);
+			if (i == first && write(begun[1], "", 1) != 1)
+				break;
+		}
 		_exit(1);
 	}
 	assert_true(child > 0);
+	close(begun[1]);
+	assert_int_equal(read(begun[0], &byte, 1), 1);
+	close(begun[0]);
 	usleep(span);
 	assert_int_equal(kill(child, SIGKILL), 0);
 	assert_int_equal(waitpid(child, NULL, 0), child);
