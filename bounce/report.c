@@ -196,7 +196,7 @@ text_part(struct report_out *o, const struct report *r)
 		append_lines(&o->text, r->words->text);
 	buf_append_str(&o->text, "\r\n");
 	report_out_pass(o);
-	for (size_t i = 0; i < r->recipient_count; i++) {
+	for (size_t i = 0; i < r->recipient_count && !o->failed; i++) {
 		explain_recipient(&o->text, r, &r->recipients[i]);
 		report_out_pass(o);
 	}
@@ -209,7 +209,7 @@ status_part(struct report_out *o, const struct report *r)
 	part_fields(&o->text, "Delivery report",
 	    r->utf8 ? "message/global-delivery-status" : "message/delivery-status", r->utf8);
 	report_message_fields(&o->text, r);
-	for (size_t i = 0; i < r->recipient_count; i++) {
+	for (size_t i = 0; i < r->recipient_count && !o->failed; i++) {
 		buf_append_str(&o->text, "\r\n");
 		report_recipient_fields(&o->text, r, &r->recipients[i]);
 		report_out_pass(o);

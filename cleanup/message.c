@@ -227,6 +227,12 @@ sender_store(struct message *m)
 	buf_done(&sender);
 }
 
+static bool
+has_verp(const struct submit_begin *f)
+{
+	return f->verp.n == 2 && f->sender.n > 0;
+}
+
 static void
 envelope_finish(struct message *m)
 {
@@ -242,6 +248,7 @@ envelope_finish(struct message *m)
 		{ ATTR_PROTOCOL_NAME, f->protocol_name },
 		{ ATTR_ENVELOPE_ID, f->envelope_id },
 		{ ATTR_DSN_RET, f->dsn_ret },
+		{ ATTR_VERP, has_verp(f) ? f->verp : VIEW_NONE },
 		{ ATTR_MESSAGE_ID, m->message_id },
 		{ ATTR_ENCODING, f->is_8bit ? VIEW("8bit") : VIEW_NONE },
 	};
@@ -253,6 +260,8 @@ envelope_finish(struct message *m)
 			    m->writer, view_of(attributes[i].name), attributes[i].value);
 	if (f->smtputf8)
 		queue_writer_add_flags(m->writer, QUEUE_FLAG_SMTPUTF8);
+	if (has_verp(f))
+		queue_writer_add_flags(m->writer, QUEUE_FLAG_VERP);
 	if (f->source == SUBMIT_LOCAL)
 		queue_writer_add_flags(m->writer, QUEUE_FLAG_LOCAL);
 	if (f->source == SUBMIT_NOTICE)

@@ -6,6 +6,7 @@
  */
 #include "base/escape.h"
 #include "mail/address.h"
+#include "mail/verp.h"
 #include "pickup/pickup.h"
 #include "queue/queue_file.h"
 
@@ -78,6 +79,7 @@ begin_check(struct submission *s, const struct submit_begin *given, struct submi
 		.is_8bit = given->is_8bit,
 		.envelope_id = given->envelope_id,
 		.dsn_ret = given->dsn_ret,
+		.verp = given->verp,
 		.full_name = full_name(s, given->full_name),
 		.uid = s->uid,
 		.extract_recipients = given->extract_recipients,
@@ -90,6 +92,10 @@ begin_check(struct submission *s, const struct submit_begin *given, struct submi
 	else if (given->dsn_ret.n && !view_eq(given->dsn_ret, VIEW("FULL")) &&
 	    !view_eq(given->dsn_ret, VIEW("HDRS")))
 		*why = "bad return option";
+	else if (given->verp.n &&
+	    (!given->sender.n ||
+		!verp_delimiters_are_valid(given->verp, pickup.values->verp_delimiter_filter)))
+		*why = "bad VERP delimiters";
 	else
 		return true;
 	return false;

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "mail/address.h"
 #include "mail/dsn.h"
 #include "qmgr/qmgr.h"
 #include "queue/attributes.h"
@@ -83,6 +84,7 @@ send_request(
 	struct message *m = e->message;
 	struct deliver_request request;
 	struct deliver_go go = { 0 };
+	struct buf sender = BUF_INIT(4 * ADDRESS_MAX);
 	enum ipc_result result;
 
 	if (!m->request)
@@ -91,7 +93,10 @@ send_request(
 	request.message = m->file.fd;
 	request.transport = view_of(t->name);
 	request.nexthop = e->first->route.nexthop;
+	if (m->verp.n)
+		request.sender = message_verp_sender(m, &e->first->envelope, &sender);
 	result = ipc_send(agent, &deliver_request_message, &request, deadline);
+	buf_done(&sender);
 	for (struct recipient *r = e->first; r && result == IPC_OK; r = r->next) {
 		struct deliver_recipient recipient = {
 			.index = r->index,

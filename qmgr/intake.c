@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "qmgr/qmgr.h"
+#include "queue/attributes.h"
 
 #define BATCH       32
 #define TASKS_MAX   32
@@ -161,6 +162,10 @@ opened(struct message *m)
 
 	m->taken = clock_wall();
 	m->pending = m->file.pending_count;
+	if (m->file.flags & QUEUE_FLAG_VERP)
+		m->verp = queue_message_attribute(&m->file, VIEW(ATTR_VERP));
+	if (m->verp.n != 2)
+		m->verp = VIEW_NONE;
 	for (uint32_t i = 0; i < m->file.recipient_count; i++) {
 		if (notice_is_owed_state(m->file.status[i].state))
 			m->owed++;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "mail/address.h"
+#include "mail/verp.h"
 #include "proto/notice.h"
 #include "qmgr/qmgr.h"
 #include "queue/attributes.h"
@@ -101,40 +102,55 @@ notify_wants(unsigned notify, unsigned what)
 	return notify == 0 ? what != QUEUE_NOTIFY_SUCCESS : (notify & what) != 0;
 }
 
-/* Steps through the recipients that are to be reported in a notice of this kind. */
+/* One notice: what of, and of which recipients. */
+struct notice {
+	const struct message *m;
+	enum notice_kind kind;
+	bool of_one; /* VERP: only the recipient with this index */
+	uint32_t one;
+	struct view sender; /* whom it goes to */
+};
+
+/* A walk through the recipients that are to be reported in it; starts as zeros. */
+struct walk {
+	size_t position;
+	uint32_t index; /* of the recipient, and one more */
+	struct queue_recipient q;
+};
+
 static const struct told_state *
-next_told(const struct message *m, enum notice_kind kind, size_t *position, uint32_t *index,
-    struct queue_recipient *q)
+next_told(const struct notice *n, struct walk *w)
 {
-	while (queue_message_recipient(&m->file, position, q)) {
-		const struct queue_rcpt_status *s = &m->journal->status[(*index)++];
+	const struct message *m = n->m;
+
+	while (queue_message_recipient(&m->file, &w->position, &w->q)) {
+		const struct queue_rcpt_status *s = &m->journal->status[w->index++];
 		const struct told_state *t = told_state_of(s->state);
 
-		if (!t || t->kind != kind || (s->state == QUEUE_RCPT_PENDING && !s->when))
+		if (!t || t->kind != n->kind || (s->state == QUEUE_RCPT_PENDING && !s->when))
 			continue;
-		if (t->notify == 0 || notify_wants(q->notify, t->notify))
+		if (n->of_one && w->index != n->one + 1)
+			continue;
+		if (t->notify == 0 || notify_wants(w->q.notify, t->notify))
 			return t;
 	}
 	return NULL;
 }
 
 static enum ipc_result
-send_recipients(
-    struct ipc *c, const struct message *m, enum notice_kind kind, nanoseconds deadline)
+send_recipients(struct ipc *c, const struct notice *n, nanoseconds deadline)
 {
 	enum ipc_result result = IPC_OK;
 	const struct told_state *t;
-	struct queue_recipient q;
-	size_t position = 0;
-	uint32_t index = 0;
+	struct walk w = { 0 };
 
-	while (result == IPC_OK && (t = next_told(m, kind, &position, &index, &q))) {
-		const struct queue_rcpt_status *s = &m->journal->status[index - 1];
+	while (result == IPC_OK && (t = next_told(n, &w))) {
+		const struct queue_rcpt_status *s = &n->m->journal->status[w.index - 1];
 		struct notice_recipient r = {
-			.address = q.address,
-			.original = q.original,
-			.dsn_orcpt = q.dsn_orcpt,
-			.notify = q.notify,
+			.address = w.q.address,
+			.original = w.q.original,
+			.dsn_orcpt = w.q.dsn_orcpt,
+			.notify = w.q.notify,
 			.dsn = s->dsn.n ? s->dsn : view_of(t->default_dsn),
 			.reason = s->reason,
 			.remote_host = s->remote_host,
@@ -155,11 +171,12 @@ is_double(const struct message *m, enum notice_kind kind)
 }
 
 static enum ipc_result
-send_notice(struct ipc *c, const struct message *m, enum notice_kind kind, nanoseconds deadline)
+send_notice(struct ipc *c, const struct notice *n, nanoseconds deadline)
 {
+	const struct message *m = n->m;
 	const struct queue_message *f = &m->file;
 	struct notice_request request = {
-		.kind = is_double(m, kind) ? NOTICE_DOUBLE : kind,
+		.kind = is_double(m, n->kind) ? NOTICE_DOUBLE : n->kind,
 		.message = f->fd,
 		.queue_id = view_of(m->id),
 		.flags = f->flags,
@@ -167,7 +184,7 @@ send_notice(struct ipc *c, const struct message *m, enum notice_kind kind, nanos
 		.body_length = f->body_length,
 		.header_offset = f->header_offset,
 		.header_length = f->header_length,
-		.sender = f->sender,
+		.sender = n->sender,
 		.arrival = (uint64_t)f->arrival,
 		.envelope_id = queue_message_attribute(f, VIEW(ATTR_ENVELOPE_ID)),
 		.dsn_ret = queue_message_attribute(f, VIEW(ATTR_DSN_RET)),
@@ -176,15 +193,16 @@ send_notice(struct ipc *c, const struct message *m, enum notice_kind kind, nanos
 	enum ipc_result result = ipc_send(c, &notice_request_message, &request, deadline);
 
 	if (result == IPC_OK)
-		result = send_recipients(c, m, kind, deadline);
+		result = send_recipients(c, n, deadline);
 	if (result == IPC_OK)
 		result = ipc_send(c, &notice_send_message, &send, deadline);
 	return result == IPC_OK ? ipc_flush(c, deadline) : result;
 }
 
 static enum told
-tell_once(const struct message *m, enum notice_kind kind)
+tell_once(const struct notice *n)
 {
+	const struct message *m = n->m;
 	nanoseconds deadline = clock_deadline(NOTICE_TIME);
 	struct notice_status status;
 	enum ipc_result result;
@@ -196,7 +214,7 @@ tell_once(const struct message *m, enum notice_kind kind)
 		    qmgr.values->bounce_service_name);
 		return TOLD_NO;
 	}
-	result = send_notice(c, m, kind, deadline);
+	result = send_notice(c, n, deadline);
 	if (result == IPC_OK)
 		result = ipc_expect(c, &notice_status_message, &status, deadline);
 	if (result != IPC_OK) {
@@ -215,13 +233,22 @@ tell_once(const struct message *m, enum notice_kind kind)
 }
 
 static bool
-anybody_wants_it(const struct message *m, enum notice_kind kind)
+anybody_wants_it(const struct notice *n)
 {
-	struct queue_recipient q;
-	size_t position = 0;
-	uint32_t index = 0;
+	struct walk w = { 0 };
 
-	return next_told(m, kind, &position, &index, &q) != NULL;
+	return next_told(n, &w) != NULL;
+}
+
+static enum told
+tell_surely(const struct notice *n)
+{
+	enum told told;
+
+	do
+		told = tell_once(n);
+	while (told == TOLD_IDLE_CLOSED);
+	return told;
 }
 
 /* ---- what is due ---- */
@@ -288,12 +315,52 @@ notice_is_given_up(const struct message *m)
 	return given_up;
 }
 
+/* ---- VERP ---- */
+
+struct view
+message_verp_sender(const struct message *m, const struct queue_recipient *r, struct buf *out)
+{
+	size_t at = view_find_last(r->original, '@');
+
+	buf_clear(out);
+	verp_sender(
+	    out, m->file.sender, m->verp, at < r->original.n ? r->original : r->address);
+	return out->overflow || out->len > ADDRESS_MAX ? m->file.sender : buf_view(out);
+}
+
+/* Each gets a notice of its own; those that are told stay so when a later one cannot be. */
+static enum notice_result
+tell_each(struct message *m, enum notice_kind kind)
+{
+	struct notice all = { .m = m, .kind = kind };
+	struct buf sender = BUF_INIT(4 * ADDRESS_MAX);
+	enum notice_result result = NOTICE_NOT_WANTED;
+	struct walk w = { 0 };
+
+	while (result != NOTICE_LATER && next_told(&all, &w)) {
+		struct notice n = all;
+		const struct queue_rcpt_status *s = &m->journal->status[w.index - 1];
+		struct queue_journal_entry done = { w.index - 1, QUEUE_RCPT_DELIVERED, s->when,
+			s->dsn, s->reason, s->remote_host };
+
+		n.of_one = true;
+		n.one = w.index - 1;
+		n.sender = message_verp_sender(m, &w.q, &sender);
+		result = tell_surely(&n) == TOLD_OK ? NOTICE_TOLD : NOTICE_LATER;
+		if (result == NOTICE_TOLD && kind != NOTICE_DELAY &&
+		    note_outcomes(m, &done, 1, false))
+			m->owed--;
+	}
+	buf_done(&sender);
+	return result;
+}
+
 /* ---- telling ---- */
 
 static enum notice_result
 tell(struct message *m, enum notice_kind kind)
 {
-	enum told told;
+	struct notice n = { .m = m, .kind = kind, .sender = m->file.sender };
 
 	if (is_double_bounce(m->file.sender)) {
 		log_warn("%s: undeliverable postmaster notification discarded", m->id);
@@ -303,12 +370,11 @@ tell(struct message *m, enum notice_kind kind)
 		log_info("%s: undeliverable, and the sender is <>: nobody is told", m->id);
 		return NOTICE_NOT_WANTED;
 	}
-	if (!anybody_wants_it(m, kind))
+	if (!anybody_wants_it(&n))
 		return NOTICE_NOT_WANTED;
-	do
-		told = tell_once(m, kind);
-	while (told == TOLD_IDLE_CLOSED);
-	return told == TOLD_OK ? NOTICE_TOLD : NOTICE_LATER;
+	if (m->verp.n && !qmgr.values->disable_verp_bounces)
+		return tell_each(m, kind);
+	return tell_surely(&n) == TOLD_OK ? NOTICE_TOLD : NOTICE_LATER;
 }
 
 static uint32_t
@@ -332,6 +398,7 @@ tell_owed(struct message *m, enum notice_kind kind, bool (*is_one)(enum queue_rc
 
 	if (count == 0 || tell(m, kind) == NOTICE_LATER)
 		return true;
+	count = count_of(m, is_one); /* without those that were noted one by one */
 	if ((m->pending || m->owed > count) &&
 	    !message_change_states(m, is_one, QUEUE_RCPT_DELIVERED, false))
 		return false;

@@ -98,6 +98,7 @@ struct message {
 	bool filling;                    /* a portion is being resolved */
 	bool refilling;                  /* it waits for that, through link */
 	bool untried;                    /* a recipient was left out of this attempt */
+	struct view verp;                /* its delimiters: every recipient has a sender */
 	struct deliver_request *request; /* what every delivery of it says; lazily made */
 
 	enum message_wish wish;
@@ -243,6 +244,10 @@ void transport_resume(struct transport *t); /* looks which rate delays are over 
 void transport_pause(struct transport *t, struct destination *d); /* behind a delivery */
 void transport_kick(struct transport *t);
 void transport_kick_all(void);
+
+/* ---- notices.c: the sender of a message that has one for each recipient ---- */
+struct view message_verp_sender(
+    const struct message *m, const struct queue_recipient *r, struct buf *out);
 
 /* ---- schedule.c: which entry is next ---- */
 

@@ -191,7 +191,8 @@ warn_of_clog(struct destination *d)
 struct entry *
 schedule_entry(struct message *m, struct portion *p, struct destination *d)
 {
-	struct entry *e = entry_open(p, d);
+	/* With a sender for each recipient, each is a delivery of its own. */
+	struct entry *e = m->verp.n ? NULL : entry_open(p, d);
 	struct peer *peer;
 
 	if (e)

@@ -14,6 +14,7 @@ enum ehlo_keyword {
 	EHLO_PIPELINING,
 	EHLO_SIZE,
 	EHLO_VRFY,
+	EHLO_XVERP,
 	EHLO_ENHANCED,
 	EHLO_8BITMIME,
 	EHLO_DSN,
@@ -27,6 +28,7 @@ static const char *const ehlo_names[EHLO_COUNT] = {
 	[EHLO_PIPELINING] = "PIPELINING",
 	[EHLO_SIZE] = "SIZE",
 	[EHLO_VRFY] = "VRFY",
+	[EHLO_XVERP] = "XVERP",
 	[EHLO_ENHANCED] = "ENHANCEDSTATUSCODES",
 	[EHLO_8BITMIME] = "8BITMIME",
 	[EHLO_DSN] = "DSN",
@@ -35,8 +37,8 @@ static const char *const ehlo_names[EHLO_COUNT] = {
 };
 
 /* Known to Postfix and not offered here in the first place. */
-static const char *const ehlo_never[] = { "ETRN", "STARTTLS", "AUTH", "XVERP", "VERP",
-	"XCLIENT", "XFORWARD", "REQUIRETLS" };
+static const char *const ehlo_never[] = { "ETRN", "STARTTLS", "AUTH", "VERP", "XCLIENT",
+	"XFORWARD", "REQUIRETLS" };
 
 static bool
 word_is_known(struct view word)
@@ -84,13 +86,25 @@ ehlo_is_hidden(const char *name)
 	return false;
 }
 
+bool
+client_may_verp(const struct session *s)
+{
+	const char *why;
+
+	return !is_hidden(EHLO_XVERP) &&
+	    match_list_has_address(server.verp_clients, (const struct sockaddr *)&s->peer.sa,
+		view_of(s->peer.name), &why) == TABLE_FOUND;
+}
+
 static bool
-is_offered(enum ehlo_keyword keyword)
+is_offered(const struct session *s, enum ehlo_keyword keyword)
 {
 	if (is_hidden(keyword))
 		return false;
 	if (keyword == EHLO_VRFY)
 		return !server.v->disable_vrfy_command;
+	if (keyword == EHLO_XVERP)
+		return client_may_verp(s);
 	if (keyword == EHLO_SMTPUTF8)
 		return server.v->smtputf8_enable;
 	return true;
@@ -103,7 +117,7 @@ ehlo_answer(struct session *s)
 
 	buf_append_str(&lines, server.v->myhostname);
 	for (int k = 0; k < EHLO_COUNT; k++) {
-		if (!is_offered((enum ehlo_keyword)k))
+		if (!is_offered(s, (enum ehlo_keyword)k))
 			continue;
 		buf_printf(&lines, "\n%s", ehlo_names[k]);
 		if (k == EHLO_SIZE && server.v->message_size_limit > 0)

@@ -7,13 +7,23 @@
 #include "base/number.h"
 #include "mail/address.h"
 #include "mail/dsn.h"
+#include "mail/verp.h"
 #include "smtpd/smtpd.h"
 
 #define ENVID_MAX 100 /* RFC 3461 4.4, before and after xtext */
 
-enum mail_param { PARAM_SIZE, PARAM_BODY, PARAM_RET, PARAM_ENVID, PARAM_SMTPUTF8, PARAM_AUTH };
+enum mail_param {
+	PARAM_SIZE,
+	PARAM_BODY,
+	PARAM_RET,
+	PARAM_ENVID,
+	PARAM_SMTPUTF8,
+	PARAM_AUTH,
+	PARAM_XVERP,
+};
 
-static const char *const mail_params[] = { "SIZE", "BODY", "RET", "ENVID", "SMTPUTF8", "AUTH" };
+static const char *const mail_params[] = { "SIZE", "BODY", "RET", "ENVID", "SMTPUTF8", "AUTH",
+	"XVERP" };
 
 /* What is said of a value that is missing, wrong, or given twice. */
 static const struct param_text mail_refusals[] = {
@@ -91,8 +101,22 @@ param_auth(struct mail *m, const struct esmtp_param *p)
 	buf_done(&decoded);
 }
 
+static void
+param_xverp(struct mail *m, const struct esmtp_param *p)
+{
+	const char *filter = server.v->verp_delimiter_filter;
+	struct view delimiters =
+	    p->has_value ? p->value : view_of(server.v->default_verp_delimiters);
+
+	if (verp_delimiters_are_valid(delimiters, filter))
+		m->t->verp = arena_view(&m->t->arena, delimiters);
+	else
+		m->refusal = arena_printf(&m->s->arena,
+		    "501 5.5.4 Error: XVERP needs two characters from %s", filter);
+}
+
 static bool
-param_is_offered(int index, const struct esmtp_param *p)
+param_is_offered(const struct session *s, int index, const struct esmtp_param *p)
 {
 	switch (index) {
 	case PARAM_RET:
@@ -105,6 +129,8 @@ param_is_offered(int index, const struct esmtp_param *p)
 		return p->has_value && !ehlo_is_hidden("8BITMIME");
 	case PARAM_SIZE:
 		return p->has_value && !ehlo_is_hidden("SIZE");
+	case PARAM_XVERP:
+		return client_may_verp(s);
 	default:
 		return p->has_value;
 	}
@@ -129,6 +155,9 @@ param_apply(struct mail *m, const struct esmtp_param *p, int index)
 	case PARAM_AUTH:
 		param_auth(m, p);
 		break;
+	case PARAM_XVERP:
+		param_xverp(m, p);
+		break;
 	default:
 		m->t->smtputf8 = true;
 	}
@@ -150,7 +179,7 @@ params_parse(struct mail *m, struct cursor *c)
 		if (r == ESMTP_PARAM)
 			index = esmtp_keyword_find(
 			    param.keyword, mail_params, ARRAY_LEN(mail_params));
-		if (index >= 0 && param_is_offered(index, &param) &&
+		if (index >= 0 && param_is_offered(m->s, index, &param) &&
 		    esmtp_mark_first(&seen, index))
 			param_apply(m, &param, index);
 		else
@@ -199,6 +228,10 @@ mail_parse(struct mail *m, struct view argument)
 	if (!sender_parse(m, argument, &c, &path) || !params_parse(m, &c))
 		return false;
 	m->t->sender = path.address;
+	if (m->t->verp.n && path.address.n == 0) {
+		m->refusal = "503 5.5.4 Error: XVERP requires non-null sender";
+		return false;
+	}
 	sender_complete(m->t);
 	if (path.is_utf8 && !m->t->smtputf8) {
 		m->refusal = server.v->smtputf8_enable

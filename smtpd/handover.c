@@ -78,6 +78,7 @@ send_begin(struct session *s, struct transaction *t, struct ipc *to, nanoseconds
 		.server_name = view_of(server.v->myhostname),
 		.envelope_id = t->envelope_id,
 		.dsn_ret = view_of(t->dsn_ret ? t->dsn_ret : ""),
+		.verp = t->verp,
 		.keep_missing_headers = !client_is_author(s),
 	};
 

@@ -167,6 +167,8 @@ server_configure(const struct conf *c)
 	server.mynetworks = match_list_open("mynetworks", v->mynetworks, server.conf);
 	server.event_exceptions = match_list_open("smtpd_client_event_limit_exceptions",
 	    v->smtpd_client_event_limit_exceptions, server.conf);
+	server.verp_clients = match_list_open(
+	    "smtpd_authorized_verp_clients", v->smtpd_authorized_verp_clients, server.conf);
 	server.bare_newline_exclusions = match_list_open("smtpd_forbid_bare_newline_exclusions",
 	    v->smtpd_forbid_bare_newline_exclusions, server.conf);
 	server.forbidden_commands = match_list_open(
@@ -215,6 +217,7 @@ server_close(void)
 	hash_free(&server.clients, mem_free);
 	match_list_free(&server.mynetworks);
 	match_list_free(&server.event_exceptions);
+	match_list_free(&server.verp_clients);
 	match_list_free(&server.bare_newline_exclusions);
 	match_list_free(&server.forbidden_commands);
 	table_list_free(&server.headers_for_tables);

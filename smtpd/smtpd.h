@@ -55,6 +55,7 @@ struct server {
 	struct match_list *mynetworks;
 	struct match_list *event_exceptions;
 	struct match_list *bare_newline_exclusions;
+	struct match_list *verp_clients;
 	struct match_list *forbidden_commands;
 	struct restriction_list *lists[LIST_COUNT];
 	struct hash *classes;       /* smtpd_restriction_classes: struct restriction_list */
@@ -98,6 +99,7 @@ struct transaction {
 	bool hold;    /* an access table said so */
 	bool discard; /* likewise: taken, and thrown away */
 	const char *dsn_ret;
+	struct view verp; /* its two delimiters, or empty */
 	struct view envelope_id;
 	char queue_id[QUEUE_ID_SIZE]; /* "" until the first recipient is accepted */
 	struct recipient *recipients;
@@ -241,6 +243,8 @@ const char *param_refusal(struct session *s, struct view rest, const struct para
 
 /* cmd_hello.c: $smtpd_discard_ehlo_keywords as bits. */
 unsigned ehlo_hidden_parse(struct view text, bool *quietly);
+/* Whether this client may use XVERP: a list that cannot be looked up says no. */
+bool client_may_verp(const struct session *s);
 bool ehlo_is_hidden(const char *keyword);
 
 /* ---- content.c ---- */

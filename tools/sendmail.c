@@ -39,7 +39,7 @@ enum mode {
 /* What the options say beside the message itself. */
 struct request {
 	enum mode mode;
-	const char *notify, *ret, *id;
+	const char *notify, *ret, *id, *verp;
 	const char *flush_id, *flush_site;
 	const char *alias_file;
 	int verbose;
@@ -168,7 +168,7 @@ option_read(struct sendmail *s, struct request *r, int letter, const char *value
 		break;
 	case 'X':
 		if (value[0] == 'V')
-			usage("-XV: VERP is not supported yet");
+			r->verp = value + 1;
 		break;
 	case 'b':
 		option_b(r, value);
@@ -321,6 +321,8 @@ deliver(struct sendmail *s, const struct request *r, char **arguments)
 		envelope_id(s, r->id);
 	envelope_identify(s);
 	envelope_sender(s);
+	if (r->verp)
+		envelope_verp(s, r->verp);
 	envelope_recipients(s, arguments);
 	content_read(s);
 	if (r->verbose == 1)

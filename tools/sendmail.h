@@ -45,6 +45,7 @@ void envelope_recipients(struct sendmail *s, char **arguments);
 void envelope_notify(struct sendmail *s, const char *text);
 void envelope_return(struct sendmail *s, const char *text);
 void envelope_id(struct sendmail *s, const char *text);
+void envelope_verp(struct sendmail *s, const char *delimiters);
 
 /* sendmail_content.c */
 void content_read(struct sendmail *s);

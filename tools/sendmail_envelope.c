@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "mail/address.h"
 #include "mail/header.h"
+#include "mail/verp.h"
 #include "queue/queue_file.h"
 #include "tools/sendmail.h"
 
@@ -196,4 +197,16 @@ envelope_id(struct sendmail *s, const char *text)
 	if (id.n == 0 || id.n > ENVELOPE_ID_MAX)
 		sendmail_fatal(s, EX_USAGE, "bad -V option value: %s", text);
 	s->begin.envelope_id = id;
+}
+
+void
+envelope_verp(struct sendmail *s, const char *delimiters)
+{
+	const char *filter = s->values->verp_delimiter_filter;
+
+	s->begin.verp = view_of(*delimiters ? delimiters : s->values->default_verp_delimiters);
+	if (!verp_delimiters_are_valid(s->begin.verp, filter))
+		sendmail_fatal(s, EX_USAGE, "-XV requires two characters from \"%s\"", filter);
+	if (s->begin.sender.n == 0)
+		sendmail_fatal(s, EX_USAGE, "-XV requires a sender that is not empty");
 }

@@ -37,6 +37,7 @@ struct submit_begin {
 	struct view server_name;   /* $myhostname of the receiving service */
 	struct view envelope_id;   /* DSN ENVID, decoded */
 	struct view dsn_ret;       /* "FULL", "HDRS" or empty */
+	struct view verp;          /* the two delimiters of VERP, or empty */
 	struct view full_name;     /* local submission: for a missing From: */
 	uint64_t uid;              /* local submission: filled in by pickup */
 	bool extract_recipients;   /* sendmail -t: from To, Cc, Bcc; Bcc is removed */

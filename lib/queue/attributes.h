@@ -13,8 +13,9 @@
 #define ATTR_SASL_SENDER     "sasl_sender"
 #define ATTR_ENVELOPE_ID     "envelope_id" /* DSN ENVID, decoded */
 #define ATTR_DSN_RET         "dsn_ret"     /* FULL or HDRS */
-#define ATTR_ENCODING        "encoding"    /* 7bit or 8bit: what the sender declared */
-#define ATTR_UID             "uid"         /* local submission */
+#define ATTR_VERP            "verp_delimiters"
+#define ATTR_ENCODING        "encoding" /* 7bit or 8bit: what the sender declared */
+#define ATTR_UID             "uid"      /* local submission */
 #define ATTR_FULL_NAME       "full_name"
 #define ATTR_FILTER          "filter" /* content filter transport:nexthop */
 #define ATTR_MESSAGE_ID      "message_id"

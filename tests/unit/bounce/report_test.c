@@ -540,7 +540,7 @@ threads(void **state)
 static void
 many_recipients(void **state)
 {
-	enum { COUNT = 20000 };
+	enum { COUNT = 5000 };
 	struct notice_recipient *list = mem_zero(COUNT, sizeof(*list));
 	struct collected c = { .all = BUF_INIT(100 * 1024 * 1024) };
 	struct report r = report_of(NOTICE_FAILURE, list, COUNT);
