@@ -61,39 +61,43 @@ def _locked():
             _lock_depth -= 1
 
 
-def _is_installed(package):
-    shown = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", package],
-                           check=False, capture_output=True, text=True)
-    return shown.stdout == "installed"
-
-
 def _unpack(packages, tree):
-    todo, done = list(packages), set()
+    wanted, done = set(packages), set()
     with tempfile.TemporaryDirectory(prefix="deb-") as directory:
         os.chmod(directory, 0o777)  # apt downloads as a user of its own
-        while todo:
-            package = todo.pop()
-            if package in done:
-                continue
-            done.add(package)
-            deb = _download(package, directory)
-            subprocess.run(["dpkg", "-x", deb, tree], check=True)
-            todo += [library for library in _libraries(deb) if not _is_installed(library)]
+        while wanted:
+            debs = _download(wanted, directory)
+            done |= wanted
+            for deb in debs:
+                subprocess.run(["dpkg", "-x", deb, tree], check=True)
+            libraries = {name for deb in debs for name in _libraries(deb)} - done
+            wanted = libraries - _installed(libraries)
 
 
-def _download(package, directory):
+def _download(packages, directory):
+    """The files of these packages."""
+    before = set(os.listdir(directory))
     try:
-        subprocess.run(["apt-get", "-q", "download", package], cwd=directory, check=True,
-                       capture_output=True, timeout=120)
+        subprocess.run(["apt-get", "-q", "download", *sorted(packages)], cwd=directory, check=True,
+                       capture_output=True, timeout=300)
     except (OSError, subprocess.SubprocessError):
-        raise NotToBeHad(f"the package {package} cannot be downloaded here") from None
-    return max(glob.glob(os.path.join(directory, package + "_*.deb")), key=os.path.getmtime)
+        raise NotToBeHad(f"cannot be downloaded here: {' '.join(sorted(packages))}") from None
+    return [os.path.join(directory, name) for name in sorted(os.listdir(directory))
+            if name not in before]
 
 
 def _libraries(deb):
     wanted = subprocess.run(["dpkg-deb", "-f", deb, "Depends"], check=True, capture_output=True,
                             text=True).stdout
     return re.findall(r"(?:^|, )(lib[a-z0-9.+-]+)", wanted)
+
+
+def _installed(packages):
+    if not packages:
+        return set()
+    shown = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n",
+                            *packages], check=False, capture_output=True, text=True).stdout
+    return {line.split()[1] for line in shown.splitlines() if line.startswith("installed ")}
 
 
 def library_path(tree):
