@@ -6,7 +6,6 @@ import os
 import pwd
 import re
 import resource
-import shutil
 import signal
 import socket
 import stat
@@ -661,34 +660,3 @@ class TestOtherUsers:
             for name in names:
                 mode = os.lstat(os.path.join(top, name)).st_mode
                 assert not mode & (stat.S_ISUID | stat.S_ISGID), name
-
-
-# ---- programs that call sendmail ----
-
-def client(name):
-    return pytest.mark.skipif(not shutil.which(name), reason=f"{name} is not installed")
-
-
-@client("s-nail")
-def test_client_s_nail(postern):
-    done = subprocess.run(["s-nail", "-:/", "-S", "mta=" + os.path.join(SBIN, "sendmail"),
-                           "-S", "v15-compat", "-s", "from s-nail", "-r", "me@example.test",
-                           "to@example.test"], input=b"text\n", env=postern.env(),
-                          capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    poll_until(lambda: stored(postern), "the message")
-    envelope, content = one(postern)
-    assert recipients(envelope) == ["to@example.test"] and b"Subject: from s-nail" in content
-
-
-@client("mutt")
-def test_client_mutt(postern):
-    done = subprocess.run(["mutt", "-n", "-F", "/dev/null", "-e",
-                           "set sendmail='%s -oem -oi' copy=no from=me@example.test"
-                           % os.path.join(SBIN, "sendmail"), "-s", "from mutt",
-                           "to@example.test"], input=b"text\n",
-                          env={**postern.env(), "HOME": postern.dir}, capture_output=True,
-                          timeout=60)
-    assert done.returncode == 0, done.stderr
-    envelope, content = one(postern)
-    assert recipients(envelope) == ["to@example.test"] and b"Subject: from mutt" in content

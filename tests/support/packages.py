@@ -5,6 +5,7 @@ network."""
 
 import contextlib
 import fcntl
+import functools
 import glob
 import os
 import re
@@ -70,8 +71,7 @@ def _unpack(packages, tree):
             done |= wanted
             for deb in debs:
                 subprocess.run(["dpkg", "-x", deb, tree], check=True)
-            libraries = {name for deb in debs for name in _libraries(deb)} - done
-            wanted = libraries - _installed(libraries)
+            wanted = {name for deb in debs for name in _missing_libraries(deb)} - done
 
 
 def _download(packages, directory):
@@ -86,18 +86,23 @@ def _download(packages, directory):
             if name not in before]
 
 
-def _libraries(deb):
-    wanted = subprocess.run(["dpkg-deb", "-f", deb, "Depends"], check=True, capture_output=True,
-                            text=True).stdout
-    return re.findall(r"(?:^|, )(lib[a-z0-9.+-]+)", wanted)
+def _missing_libraries(deb):
+    """Libraries of its dependencies for which this system has nothing."""
+    depends = subprocess.run(["dpkg-deb", "-f", deb, "Depends"], check=True, capture_output=True,
+                             text=True).stdout
+    choices = [re.findall(r"(?:^|\|)\s*([a-z0-9.+-]+)", part) for part in depends.split(",")]
+    return {names[0] for names in choices
+            if names and names[0].startswith("lib") and _installed().isdisjoint(names)}
 
 
-def _installed(packages):
-    if not packages:
-        return set()
-    shown = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n",
-                            *packages], check=False, capture_output=True, text=True).stdout
-    return {line.split()[1] for line in shown.splitlines() if line.startswith("installed ")}
+@functools.lru_cache
+def _installed():
+    """Names of packages, and those that they provide."""
+    shown = subprocess.run(["dpkg-query", "-W", "-f",
+                            "${db:Status-Status} ${Package} ${Provides}\n"], check=True,
+                           capture_output=True, text=True).stdout
+    return {name for line in shown.splitlines() if line.startswith("installed ")
+            for name in re.findall(r"[a-z0-9][a-z0-9.+-]+(?= |,|$)", line[len("installed "):])}
 
 
 def library_path(tree):
