@@ -188,6 +188,7 @@ answer_taken(struct session *s, struct transaction *t, bool is_bdat)
 		    (unsigned long long)content_size(t->content), t->queue_id);
 	else
 		reply(s, "250 2.0.0 Ok: queued as %s", t->queue_id);
+	transcript_forget(s);
 	return DONE;
 }
 

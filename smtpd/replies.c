@@ -95,6 +95,7 @@ reply(struct session *s, const char *format, ...)
 	line_mask(line, (size_t)n);
 	if (server.v->soft_bounce)
 		line_soften(line, (size_t)n);
+	transcript_reply(s, (struct view){ line, (size_t)n });
 	memcpy(line + n, "\r\n", 2);
 	reply_slowly(s);
 	reply_write(s, (struct view){ line, (size_t)n + 2 });
@@ -113,7 +114,7 @@ reply_refusal(struct session *s, const char *text)
 void
 reply_lines(struct session *s, int code, struct view lines)
 {
-	char prefix[8];
+	char whole[REPLY_MAX];
 	struct view line;
 
 	reply_slowly(s);
@@ -122,9 +123,10 @@ reply_lines(struct session *s, int code, struct view lines)
 
 		line = view_sub(lines, 0, end);
 		lines = view_sub(lines, end + 1, lines.n);
-		snprintf(prefix, sizeof(prefix), "%d%c", code, lines.n ? '-' : ' ');
-		reply_write(s, view_of(prefix));
-		reply_write(s, line);
+		snprintf(whole, sizeof(whole), "%d%c%.*s", code, lines.n ? '-' : ' ',
+		    VIEW_ARG(line));
+		transcript_reply(s, view_of(whole));
+		reply_write(s, view_of(whole));
 		reply_write(s, VIEW("\r\n"));
 	}
 }

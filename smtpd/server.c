@@ -167,6 +167,7 @@ server_configure(const struct conf *c)
 	server.mynetworks = match_list_open("mynetworks", v->mynetworks, server.conf);
 	server.event_exceptions = match_list_open("smtpd_client_event_limit_exceptions",
 	    v->smtpd_client_event_limit_exceptions, server.conf);
+	server.notify_classes = trouble_classes(view_of(v->notify_classes));
 	server.verp_clients = match_list_open(
 	    "smtpd_authorized_verp_clients", v->smtpd_authorized_verp_clients, server.conf);
 	server.bare_newline_exclusions = match_list_open("smtpd_forbid_bare_newline_exclusions",

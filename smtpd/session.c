@@ -50,6 +50,7 @@ session_free(struct session **s)
 	transaction_free(&(*s)->transaction);
 	stream_free(&(*s)->stream);
 	arena_reset(&(*s)->arena);
+	buf_done(&(*s)->transcript);
 	peer_done(&(*s)->peer);
 	mem_free((*s)->helo);
 	mem_free(*s);
@@ -155,6 +156,7 @@ session_turn(struct session *s)
 			return;
 		}
 	}
+	transcript_command(s, line);
 	/* A handler may wait on the stream, and the line is in the stream's buffer. */
 	command_run(s, arena_view(&s->arena, line));
 	arena_reset(&s->arena);
@@ -251,5 +253,6 @@ session_run(const struct service_connection *c)
 	transaction_free(&s->transaction);
 	session_log_end(s);
 	session_linger(s);
+	transcript_send(s);
 	session_free(&s);
 }

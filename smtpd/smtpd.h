@@ -55,6 +55,7 @@ struct server {
 	struct match_list *mynetworks;
 	struct match_list *event_exceptions;
 	struct match_list *bare_newline_exclusions;
+	unsigned notify_classes; /* enum trouble */
 	struct match_list *verp_clients;
 	struct match_list *forbidden_commands;
 	struct restriction_list *lists[LIST_COUNT];
@@ -177,6 +178,8 @@ struct session {
 	bool is_limited;    /* some client limit is set, and this client is no exception */
 	bool counted;       /* in server.clients */
 	enum bare_newline bare_newline;
+	unsigned trouble;      /* enum trouble, since the session began */
+	struct buf transcript; /* the last of what was said */
 };
 
 void session_run(const struct service_connection *c);
@@ -291,6 +294,29 @@ void reply(struct session *s, const char *format, ...) __attribute__((format(pri
 /* A refusal from outside this file: 421 and 521 end the session. */
 void reply_refusal(struct session *s, const char *text);
 void reply_lines(struct session *s, int code, struct view lines); /* LF between lines */
+
+/* ---- transcript.c ---- */
+
+/* The classes of notify_classes that concern a session. */
+enum trouble {
+	TROUBLE_BOUNCE = 1, /* mail was refused */
+	TROUBLE_DATA = 2,   /* for its content */
+	TROUBLE_POLICY = 4,
+	TROUBLE_PROTOCOL = 8,
+	TROUBLE_RESOURCE = 16,
+	TROUBLE_SOFTWARE = 32,
+};
+
+unsigned trouble_classes(struct view text); /* of $notify_classes */
+/* What a reply means, by its status code; where: as session.where. Pure. */
+unsigned trouble_of_reply(struct view line, const char *where);
+
+void transcript_command(struct session *s, struct view line);
+void transcript_reply(struct session *s, struct view line);
+/* A message was taken: what led to it is of no more interest, unless there was trouble. */
+void transcript_forget(struct session *s);
+/* At the end of the session, when nobody waits any more: to the postmaster, if wanted. */
+void transcript_send(struct session *s);
 
 /* ---- limits.c ---- */
 
