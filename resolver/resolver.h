@@ -38,6 +38,9 @@ bool upstream_ask(const struct dns_name *name, enum dns_type type, struct arena 
 /* Those who wait for an answer get none. */
 void upstream_abandon(void);
 
+/* An answer was bogus: finds out whether all are, and says so in the log. In a task. */
+void validation_failed(void);
+
 /*
  * What resolver_forwarders says: a list of "ADDRESS", "ADDRESS@PORT", "[ADDRESS]:PORT"; empty:
  * the name servers of resolv_conf. In the form of upstream_settings, for strv_free. NULL: *why

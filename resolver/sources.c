@@ -223,6 +223,8 @@ resolver_answer(const struct dns_name *asked, enum dns_type type, bool native,
 		    !upstream_ask(&name, type, arena, &step, deadline))
 			return false;
 		step.secure = step.secure && chain_is_secure;
+		if (step.bogus && found == ZONE_UNKNOWN)
+			validation_failed();
 		*out = step;
 		return true;
 	}

@@ -27,6 +27,7 @@
 #define CLASS_IN      1
 #define RCODE_NO_NAME 3
 #define SEC_BOGUS     1
+#define WHY_MAX       200 /* bytes of what libunbound says */
 #define SEC_SECURE    2
 #define ROOT_SERVER_V6                                                                         \
 	{                                                                                      \
@@ -210,6 +211,21 @@ upstream_close(void)
 	upstream.context = NULL;
 }
 
+/* There are names from outside in it, and it ends up in notices. */
+static char *
+printable(const char *text)
+{
+	char *copy = mem_strdup(text);
+
+	for (size_t i = 0; copy[i]; i++) {
+		if (copy[i] < ' ' || copy[i] > '~')
+			copy[i] = '?';
+		if (i == WHY_MAX)
+			copy[i] = '\0';
+	}
+	return copy;
+}
+
 static void
 on_answer(void *context, int rcode, void *packet, int size, int security, char *why_bogus,
     int limited)
@@ -222,7 +238,7 @@ on_answer(void *context, int rcode, void *packet, int size, int security, char *
 	if (packet && size > 0)
 		(void)buf_append(&q->packet, packet, (size_t)size);
 	if (security == SEC_BOGUS && why_bogus)
-		q->why_bogus = mem_strdup(why_bogus);
+		q->why_bogus = printable(why_bogus);
 	q->done = true;
 	task_cond_signal(&q->answered);
 }

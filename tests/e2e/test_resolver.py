@@ -3,6 +3,7 @@
 apart, and that a name server which lies or is silent harms only who asks for its names."""
 
 import os
+import re
 import time
 
 import pytest
@@ -22,7 +23,9 @@ def make_resolving(postern_instance):
     def make(zone, **main):
         servers.append(DnsServer(zone))
         postern = postern_instance(
-            main={"resolver_forwarders": servers[-1].address, **FORWARDED, **main})
+            main={"resolver_forwarders": servers[-1].address, **FORWARDED, **main},
+            environment={"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")
+                         + ":quarantine_size_mb=1"})
         return postern.start(), servers[-1]
 
     yield make
@@ -145,6 +148,24 @@ def test_huge_answers(resolving):
     assert len(answer["records"]) == 100
     assert server.asked("big.test", "MX") == 2  # over UDP, then over TCP
     assert addresses(ask(postern, "cut.test", "A")) == ["192.0.2.1"]
+
+
+def memory_of(pid):
+    """Kilobytes in use."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+
+
+def test_memory_stays_flat(resolving):
+    """6000 different answers of a kilobyte each, and a cache of one megabyte."""
+    text = " ".join(["x" * 250] * 4)
+    postern, _ = resolving({"*.big.test": [f"TXT {text}"]}, resolver_cache_size="1048576")
+    names_of = [[(f"n{i}.{j}.big.test", "TXT") for i in range(200)] for j in range(30)]
+    used = []
+    for questions in names_of:
+        assert {a["result"] for a in ask_all(postern, *questions).values()} == {"found"}
+        used.append(memory_of(postern.wait_child("resolver")))
+    assert used[-1] - used[5] < 3000, used
 
 
 def test_names_with_odd_bytes_go_nowhere(resolving):
