@@ -10,7 +10,9 @@
 
 /* Mail from deferred may take this share; the rest is for mail that has never been tried. */
 #define DUE_SHARE(limit) ((limit) / 2 > 0 ? (limit) / 2 : 1)
-#define LOOK_AGAIN       SECOND
+/* This share is kept for mail that has just arrived, and was announced. */
+#define NEWS_SHARE(limit) ((limit) / 8)
+#define LOOK_AGAIN        SECOND
 
 static struct task_cond room;
 static bool room_ready;
@@ -49,6 +51,7 @@ message_new(const char *id, enum queue_place place)
 	hash_put(qmgr.active, view_of(m->id), m);
 	if (m->is_due)
 		qmgr.due_active++;
+	crowding_message_came();
 	return m;
 }
 
@@ -72,6 +75,7 @@ void
 message_forget(struct message *m)
 {
 	message_wishes_end(m, false);
+	crowding_message_went(m);
 	list_remove(&m->link);
 	list_remove(&m->settle_link);
 	list_remove(&m->journal_link);
@@ -105,10 +109,12 @@ active_is_full(void)
 	return hash_count(qmgr.active) >= qmgr.active_limit;
 }
 
-bool
-active_is_full_of_due(void)
+static bool
+has_room(enum active_room whose)
 {
-	return active_is_full() || qmgr.due_active >= DUE_SHARE(qmgr.active_limit);
+	if (whose == ROOM_FOR_DUE && qmgr.due_active >= DUE_SHARE(qmgr.active_limit))
+		return false;
+	return hash_count(qmgr.active) < qmgr.active_limit - NEWS_SHARE(qmgr.active_limit);
 }
 
 /*
@@ -120,17 +126,24 @@ active_wake(void)
 {
 	size_t count = hash_count(qmgr.active), limit = qmgr.active_limit;
 
+	if (!active_is_full())
+		intake_take_turned_away();
 	if (qmgr.finishing || count <= limit - limit / 4 ||
 	    qmgr.due_active <= DUE_SHARE(limit) / 2)
 		task_cond_broadcast(room_cond());
 }
 
 bool
-active_wait_for_room(bool for_due)
+active_wait_for_room(enum active_room whose)
 {
-	while (!qmgr.finishing && (for_due ? active_is_full_of_due() : active_is_full())) {
-		if (task_cond_wait(room_cond(), clock_deadline(LOOK_AGAIN)) == TASK_CANCELLED)
+	while (!qmgr.finishing && !has_room(whose)) {
+		enum task_result r = task_cond_wait(room_cond(), clock_deadline(LOOK_AGAIN));
+
+		if (r == TASK_CANCELLED)
 			return false;
+		/* What is kept for others, and has not been used all that time. */
+		if (r == TASK_TIMEOUT && whose == ROOM_FOR_FOUND && !active_is_full())
+			break;
 	}
 	return !qmgr.finishing;
 }

@@ -99,7 +99,7 @@ take_wanted(void)
 {
 	char id[QUEUE_ID_SIZE];
 
-	while (active_wait_for_room(true) && next_wanted(id))
+	while (active_wait_for_room(ROOM_FOR_DUE) && next_wanted(id))
 		(void)intake_add(id, QUEUE_DEFERRED, true);
 }
 
@@ -135,7 +135,7 @@ static bool
 take_batch(const struct look *l, struct index_due *position)
 {
 	for (size_t i = 0; i < l->count; i++) {
-		if (!active_wait_for_room(true))
+		if (!active_wait_for_room(ROOM_FOR_DUE))
 			return false;
 		(void)intake_add(l->due[i].id, QUEUE_DEFERRED, false);
 		*position = l->due[i];
@@ -213,7 +213,7 @@ take_files(const struct batch *b, bool flush)
 {
 	for (size_t i = 0; i < b->count; i++) {
 		if (flush || retry_is_due(&qmgr.retry, b->due[i], clock_wall())) {
-			if (!active_wait_for_room(true))
+			if (!active_wait_for_room(ROOM_FOR_DUE))
 				return;
 			(void)intake_add(b->ids[i], QUEUE_DEFERRED, flush);
 		} else if (b->due[i] < deferred.next) {
@@ -325,7 +325,7 @@ flush_page(struct flush_look *f)
 		if (!index_entry_peek(index_page_value(&f->page, i), &place, &due) ||
 		    place != QUEUE_DEFERRED)
 			continue;
-		if (!active_wait_for_room(true))
+		if (!active_wait_for_room(ROOM_FOR_DUE))
 			return false;
 		(void)intake_add(f->page.ids[i], QUEUE_DEFERRED, true);
 	}

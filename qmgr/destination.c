@@ -10,6 +10,9 @@
  * When as many deliveries have failed without a success between them as the window allows at
  * one time (a cohort), or a multiple of it, nobody is there: the destination is suspended, and
  * what waits for it is deferred.
+ *
+ * How fast a destination takes mail is measured, to know how long what waits will wait: mail
+ * for slow destinations must not fill the memory.
  */
 #include "qmgr/destination.h"
 
@@ -21,14 +24,23 @@
 /* Ten times 0.1 is to count as 1. */
 #define SLOP 1e-6
 
+/* A speed is measured over as many deliveries, in no less and no more than so much time. */
+#define MEASURE_COUNT 20
+#define MEASURE_LEAST SECOND
+#define MEASURE_MOST  (10 * SECOND)
+#define LONG_WAIT     10 /* seconds */
+
 struct destination *
-destination_new(struct transport *t, struct view key, const struct destination_limits *limits)
+destination_new(struct transport *t, struct view key, const struct destination_limits *limits,
+    nanoseconds now)
 {
 	struct destination *d = NEW(struct destination);
 
 	d->transport = t;
 	d->key = mem_dup(key.p, key.n);
 	list_init(&d->link);
+	d->measured = now;
+	d->rate = -1;
 	destination_revive(d, limits);
 	return d;
 }
@@ -115,6 +127,65 @@ destination_revive(struct destination *d, const struct destination_limits *limit
 	d->dead_until = 0;
 	mem_free(d->suspension);
 	d->suspension = NULL;
+}
+
+/* ---- speed ---- */
+
+static double
+rate_since(const struct destination *d, nanoseconds now)
+{
+	return d->finished * (double)SECOND / (double)(now - d->measured);
+}
+
+/* Negative: it is too early to tell. */
+static double
+rate_of(const struct destination *d, nanoseconds now)
+{
+	nanoseconds span = now - d->measured;
+
+	if (span >= MEASURE_MOST || (d->rate < 0 && span >= MEASURE_LEAST))
+		return rate_since(d, now);
+	return d->rate;
+}
+
+void
+destination_count(struct destination *d, nanoseconds now)
+{
+	nanoseconds span = now - d->measured;
+
+	d->finished++;
+	if (span < MEASURE_LEAST || (d->finished < MEASURE_COUNT && span < MEASURE_MOST))
+		return;
+	d->rate = rate_since(d, now);
+	d->measured = now;
+	d->finished = 0;
+}
+
+bool
+destination_is_slow(const struct destination *d, nanoseconds now)
+{
+	double rate = rate_of(d, now);
+
+	return rate >= 0 && d->waiting > rate * LONG_WAIT;
+}
+
+/*
+ * It comes back when half of what waits has gone, so that there is something to do meanwhile;
+ * one behind the other, as fast as they can be delivered.
+ */
+nanoseconds
+destination_postpone(struct destination *d, nanoseconds now, nanoseconds most)
+{
+	double rate = rate_of(d, now), half = d->waiting / 2.0;
+	double last = (double)most / SECOND;
+
+	if (rate <= 0 || half / rate >= last)
+		return most;
+	if (d->line < now + (nanoseconds)(half / rate * SECOND))
+		d->line = now + (nanoseconds)(half / rate * SECOND);
+	if (d->line < now + most)
+		d->line += (nanoseconds)(SECOND / rate);
+	return d->line - now < most ? d->line - now : most;
 }
 
 void

@@ -48,10 +48,16 @@ struct destination {
 	nanoseconds dead_until;   /* 0: alive */
 	struct suspension *suspension;
 	nanoseconds clog_warning; /* not before */
+
+	/* How fast it takes mail. */
+	nanoseconds measured; /* since then */
+	unsigned finished;    /* deliveries since then */
+	double rate;          /* per second before; negative: not known yet */
+	nanoseconds line;     /* when the last one that was postponed comes back */
 };
 
-struct destination *destination_new(
-    struct transport *t, struct view key, const struct destination_limits *limits);
+struct destination *destination_new(struct transport *t, struct view key,
+    const struct destination_limits *limits, nanoseconds now);
 void destination_free(struct destination **d);
 
 bool destination_has_room(const struct destination *d);
@@ -66,6 +72,18 @@ bool destination_failed(struct destination *d, const struct destination_limits *
 void destination_suspend(
     struct destination *d, nanoseconds until, struct view dsn, struct view reason);
 void destination_revive(struct destination *d, const struct destination_limits *limits);
+
+/* One delivery has ended. */
+void destination_count(struct destination *d, nanoseconds now);
+
+/* Whether what waits will wait for long at the speed of late. Not in its first second. */
+bool destination_is_slow(const struct destination *d, nanoseconds now);
+
+/*
+ * For one more message, which is to come back when those before it have gone, as far as can be
+ * told: how long that takes. Each one that asks gets a later time.
+ */
+nanoseconds destination_postpone(struct destination *d, nanoseconds now, nanoseconds most);
 
 void suspension_set(
     struct suspension *s, struct view dsn, const char *prefix, struct view reason);

@@ -2,8 +2,9 @@
 /*
  * Taking messages up. Names come from cleanup's announcements, from the scan of incoming and
  * from deferred; tasks open and verify the files in batches outside the loop, and resolve the
- * recipients. While one task opens, what arrives meanwhile gathers into the next batch; while
- * one waits for a table, another opens.
+ * recipients. Announcements for which there is no room are remembered, the last ones: new mail
+ * is not to wait until a scan comes across it. While one task opens, what arrives meanwhile
+ * gathers into the next batch; while one waits for a table, another opens.
  */
 #include <stdio.h>
 #include <sys/stat.h>
@@ -17,7 +18,17 @@
 #define TASKS_MAX   32
 #define RETRY_AFTER (10 * SECOND)
 
+#define TURNED_AWAY_MAX 256
+
+struct announcement {
+	char id[QUEUE_ID_SIZE];
+	uint64_t slot;
+};
+
 static struct intake {
+	/* Those that came while there was no room: the last ones, in a ring. */
+	struct announcement turned_away[TURNED_AWAY_MAX];
+	size_t turned_away_end, turned_away_count;
 	struct list fresh;  /* names that are new */
 	struct list due;    /* names from deferred */
 	struct list refill; /* messages whose next portion is to be resolved */
@@ -289,6 +300,18 @@ intake_add(const char *id, enum queue_place place, bool flush)
 	return INTAKE_TAKEN;
 }
 
+static void
+turn_away(const char *id, uint64_t slot)
+{
+	struct announcement *a = &intake.turned_away[intake.turned_away_end];
+
+	memcpy(a->id, id, sizeof(a->id));
+	a->slot = slot;
+	intake.turned_away_end = (intake.turned_away_end + 1) % TURNED_AWAY_MAX;
+	if (intake.turned_away_count < TURNED_AWAY_MAX)
+		intake.turned_away_count++;
+}
+
 void
 intake_announced(struct view id, uint64_t slot)
 {
@@ -306,8 +329,26 @@ intake_announced(struct view id, uint64_t slot)
 		m->announced = true;
 	if (!m)
 		queue_slot_hint(qmgr.queue, name, slot);
-	if (!m && intake_add(name, QUEUE_INCOMING, false) == INTAKE_FULL)
+	if (!m && intake_add(name, QUEUE_INCOMING, false) == INTAKE_FULL) {
+		turn_away(name, slot);
 		scan_incoming();
+	}
+}
+
+/* The last one first: the others are old already, and the scan will find them. */
+void
+intake_take_turned_away(void)
+{
+	const struct announcement *a;
+
+	if (intake.turned_away_count == 0 || qmgr.finishing)
+		return;
+	intake.turned_away_count--;
+	intake.turned_away_end =
+	    (intake.turned_away_end + TURNED_AWAY_MAX - 1) % TURNED_AWAY_MAX;
+	a = &intake.turned_away[intake.turned_away_end];
+	queue_slot_hint(qmgr.queue, a->id, a->slot);
+	(void)intake_add(a->id, QUEUE_INCOMING, false);
 }
 
 void

@@ -92,6 +92,26 @@ defer_run(void *argument)
 		log_warn("%s: move to %s: %s", m->id, queue_place_name(j->to), j->why);
 }
 
+/* It was not tried, so nothing is to be counted; the file's time alone says when it is due. */
+static void
+postpone_run(void *argument)
+{
+	struct job *j = argument;
+	struct message *m = j->m;
+
+	j->result = QUEUE_OK;
+	if (m->place != j->to)
+		j->result = queue_move(qmgr.queue, m->id, m->place, j->to, &j->why);
+	if (j->result == QUEUE_OK) {
+		m->place = j->to;
+		j->result = queue_set_due(qmgr.queue, m->id, j->due, &j->why);
+	}
+	if (j->result == QUEUE_OK)
+		j->note = indexing_put(m->journal ? m->journal : &m->file, j->to, j->due);
+	else
+		log_warn("%s: move to %s: %s", m->id, queue_place_name(j->to), j->why);
+}
+
 static void
 hold_run(void *argument)
 {
@@ -161,6 +181,17 @@ note_attempt(struct message *m, microseconds due)
 
 	indexing_wait_for_room();
 	task_offload(defer_run, &j);
+	indexing_add(j.note);
+	return is_noted(&j);
+}
+
+bool
+note_postponed(struct message *m, microseconds due)
+{
+	struct job j = { .m = m, .to = QUEUE_DEFERRED, .due = due };
+
+	indexing_wait_for_room();
+	task_offload(postpone_run, &j);
 	indexing_add(j.note);
 	return is_noted(&j);
 }

@@ -99,6 +99,8 @@ struct message {
 	bool refilling;                  /* it waits for that, through link */
 	bool untried;                    /* a recipient was left out of this attempt */
 	struct view verp;                /* its delimiters: every recipient has a sender */
+	microseconds postponed;          /* for its sake, until then; 0: not */
+	bool is_leaving;                 /* of crowding.c */
 	struct deliver_request *request; /* what every delivery of it says; lazily made */
 
 	enum message_wish wish;
@@ -164,9 +166,10 @@ void message_forget(struct message *m); /* out of memory; the files are closed *
 void message_log_from(const struct message *m, const char *what);
 void message_wishes_end(struct message *m, bool succeeded);
 bool active_is_full(void);
-bool active_is_full_of_due(void);
-/* Waits until neither holds; false when qmgr is finishing. */
-bool active_wait_for_room(bool for_due);
+/* For whom: in order of the room that there is for them. */
+enum active_room { ROOM_FOR_DUE, ROOM_FOR_FOUND };
+/* Waits until there is some; false when qmgr is finishing. */
+bool active_wait_for_room(enum active_room whose);
 void active_wake(void);
 
 /* ---- intake.c ---- */
@@ -175,6 +178,7 @@ enum intake_result { INTAKE_TAKEN, INTAKE_KNOWN, INTAKE_FULL };
 
 enum intake_result intake_add(const char *id, enum queue_place place, bool flush);
 void intake_announced(struct view id, uint64_t slot); /* slot: of queue_slot_hint */
+void intake_take_turned_away(void);                   /* there is room for one more */
 void intake_refill(struct message *m); /* has recipients that were not looked at */
 void intake_retry_later(void);         /* something in incoming could not be read now */
 void intake_start(void);
@@ -279,11 +283,23 @@ struct entry *schedule_select(struct transport *t); /* now running, or NULL */
 /* After a delivery; the entry is not touched any more. */
 void schedule_finished(struct destination *d);
 void schedule_withdraw(struct entry *e); /* one that waits */
+/* All that it has, as untried; others wait for the same destination. */
+void schedule_withdraw_peer(struct peer *p);
 /* Takes back what waits for a destination, and gives it the outcome of a suspension. */
 void schedule_defer_waiting(struct destination *d, const struct suspension *s);
 /* A destination's window, or what waits for it, has changed. */
 void schedule_place(struct destination *d);
 void schedule_forget(struct message *m); /* its jobs; no entry of it waits */
+
+/* ---- crowding.c: slow destinations do not fill the memory ---- */
+
+/* Whether a recipient of the message is not to wait there, for others need the room. */
+bool crowding_keeps_out(const struct message *m, const struct destination *d);
+/* Then the message is postponed: to be tried when those before it have gone. */
+void crowding_postpone(struct message *m, struct destination *d);
+void crowding_message_came(void);
+void crowding_message_went(const struct message *m);
+void crowding_warn(struct destination *d); /* more mail waits for it */
 
 /* ---- dispatch.c ---- */
 void dispatch_start(struct transport *t); /* one more worker */
@@ -318,9 +334,10 @@ bool note_outcomes(struct message *m, const struct queue_journal_entry *entries,
 /* Gives the recipients in such a state another one; their texts stay. */
 bool message_change_states(struct message *m, bool (*from)(enum queue_rcpt_state state),
     enum queue_rcpt_state to, bool expire);
-bool note_attempt(struct message *m, microseconds due); /* and moves it to deferred */
-bool note_warned(struct message *m);                    /* that a delay was told */
-bool note_held(struct message *m);                      /* moves it to hold */
+bool note_attempt(struct message *m, microseconds due);   /* and moves it to deferred */
+bool note_postponed(struct message *m, microseconds due); /* only moves it */
+bool note_warned(struct message *m);                      /* that a delay was told */
+bool note_held(struct message *m);                        /* moves it to hold */
 
 /* ---- settle.c, remove.c, notices.c ---- */
 void message_settle(struct message *m);

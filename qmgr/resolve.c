@@ -164,6 +164,13 @@ entry_append(struct entry *e, struct recipient *r)
 }
 
 static void
+postpone(struct message *m, struct recipient *r, struct destination *d)
+{
+	crowding_postpone(m, d);
+	outcome_untried(m, r);
+}
+
+static void
 queue_one(struct message *m, struct portion *p, struct recipient *r)
 {
 	const char *why = NULL;
@@ -190,6 +197,8 @@ queue_one(struct message *m, struct portion *p, struct recipient *r)
 	if (transport_destination_is_dead(t, d))
 		outcome_defer(
 		    m, r, view_of(d->suspension->dsn), view_of(d->suspension->reason));
+	else if (crowding_keeps_out(m, d))
+		postpone(m, r, d);
 	else
 		entry_append(schedule_entry(m, p, d), r);
 }

@@ -39,7 +39,7 @@ static bool
 take_batch(const struct batch *b)
 {
 	for (size_t i = 0; i < b->count; i++) {
-		if (!active_wait_for_room(false))
+		if (!active_wait_for_room(ROOM_FOR_FOUND))
 			return false;
 		intake_add(b->ids[i], QUEUE_INCOMING, false);
 	}
@@ -67,7 +67,7 @@ scan_run(void *argument)
 	struct batch *b = NEW(struct batch);
 
 	(void)argument;
-	while (wanted && active_wait_for_room(false)) {
+	while (wanted && active_wait_for_room(ROOM_FOR_FOUND)) {
 		wanted = false;
 		scan_once(b);
 	}

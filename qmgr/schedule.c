@@ -14,8 +14,7 @@
 #include "base/mem.h"
 #include "qmgr/qmgr.h"
 
-#define TURN_BITS  16
-#define CLOG_SHARE 5 /* a fifth of the active queue is worth a warning */
+#define TURN_BITS 16
 
 static struct transport_job *
 transport_job_of(const struct message_job *j)
@@ -171,23 +170,6 @@ entry_open(const struct portion *p, const struct destination *d)
 	return e->portion == p && (most <= 0 || e->count < (unsigned)most) ? e : NULL;
 }
 
-static void
-warn_of_clog(struct destination *d)
-{
-	nanoseconds pause = qmgr.values->qmgr_clog_warn_time;
-
-	if (pause == 0 || d->clog_warning > clock_now() ||
-	    d->peers.count < qmgr.active_limit / CLOG_SHARE)
-		return;
-	d->clog_warning = clock_deadline(pause);
-	log_warn("mail for %s is using up %zu of %zu active queue entries", d->key,
-	    d->peers.count, hash_count(qmgr.active));
-	log_warn("it has %u deliveries of %s at a time; where that is not enough, raise "
-		 "%s_destination_concurrency_limit (qmgr_clog_warn_time = 0 turns these "
-		 "warnings off)",
-	    d->window, d->transport->name, d->transport->name);
-}
-
 struct entry *
 schedule_entry(struct message *m, struct portion *p, struct destination *d)
 {
@@ -210,7 +192,7 @@ schedule_entry(struct message *m, struct portion *p, struct destination *d)
 	job_entry_made(&peer->job->job);
 	d->waiting++;
 	schedule_place(d);
-	warn_of_clog(d);
+	crowding_warn(d);
 	transport_kick(d->transport);
 	return e;
 }
@@ -240,6 +222,24 @@ schedule_withdraw(struct entry *e)
 {
 	withdraw(e);
 	transport_drop_if_unused(e->destination);
+}
+
+void
+schedule_withdraw_peer(struct peer *p)
+{
+	struct message *m = p->job->message;
+	struct destination *d = p->destination;
+	size_t left = d->peers.count - 1;
+
+	while (d->peers.count > left) {
+		struct entry *e = LIST_ITEM(p->entries.prev, struct entry, link);
+
+		withdraw(e);
+		for (struct recipient *r = e->first; r; r = r->next)
+			outcome_untried(m, r);
+		entry_free(e);
+	}
+	message_progress(m);
 }
 
 void
@@ -326,6 +326,7 @@ schedule_finished(struct destination *d)
 
 	d->busy--;
 	t->busy--;
+	destination_count(d, clock_now());
 	if (transport_is_dead(t) && d->waiting)
 		schedule_defer_waiting(d, &t->suspension);
 	transport_pause(t, d);

@@ -151,6 +151,17 @@ leave(struct message *m)
 }
 
 static void
+postpone(struct message *m)
+{
+	if (!note_postponed(m, m->postponed)) {
+		message_stall(m);
+		return;
+	}
+	settle_works();
+	message_forget(m);
+}
+
+static void
 hold(struct message *m)
 {
 	bool held = note_held(m);
@@ -232,6 +243,8 @@ conclude(struct message *m)
 		hold(m);
 	} else if (m->wish == WISH_REQUEUE) {
 		start_again(m);
+	} else if (m->postponed && m->wish == WISH_NOTHING && !qmgr.finishing) {
+		postpone(m);
 	} else if (m->untried && (qmgr.finishing || m->wish == WISH_NOTHING)) {
 		leave(m);
 	} else {

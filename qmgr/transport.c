@@ -229,7 +229,7 @@ transport_destination(struct transport *t, struct view key)
 	forget_dead(t);
 	d = hash_find(t->destinations, key);
 	if (!d) {
-		d = destination_new(t, key, &t->limits.destination);
+		d = destination_new(t, key, &t->limits.destination, clock_now());
 		d->clog_warning = clock_deadline(qmgr.values->qmgr_clog_warn_time);
 		hash_put(t->destinations, key, d);
 	}

@@ -27,7 +27,7 @@ static const struct destination_limits limits = {
 static struct destination *
 destination_busy(const struct destination_limits *l)
 {
-	struct destination *d = destination_new(NULL, VIEW("example.org"), l);
+	struct destination *d = destination_new(NULL, VIEW("example.org"), l, 0);
 
 	d->waiting = 100;
 	d->busy = d->window;
@@ -210,14 +210,68 @@ static void
 initial_is_not_above_the_limit(void **state)
 {
 	struct destination_limits l = { .initial = 5, .most = 2, .cohort_limit = 1 };
-	struct destination *d = destination_new(NULL, VIEW("user@example.org"), &l);
+	struct destination *d = destination_new(NULL, VIEW("user@example.org"), &l, 0);
 
 	(void)state;
 	assert_int_equal(d->window, 2);
 	destination_free(&d);
 	l = (struct destination_limits){ 0 };
-	d = destination_new(NULL, VIEW("x"), &l);
+	d = destination_new(NULL, VIEW("x"), &l, 0);
 	assert_int_equal(d->window, 1);
+	destination_free(&d);
+}
+
+static void
+deliveries(struct destination *d, unsigned count, nanoseconds from, nanoseconds each)
+{
+	for (unsigned i = 1; i <= count; i++)
+		destination_count(d, from + i * each);
+}
+
+static void
+speed(void **state)
+{
+	struct destination *d = destination_new(NULL, VIEW("example.org"), &limits, 0);
+
+	(void)state;
+	d->waiting = 1000000;
+	assert_false(destination_is_slow(d, SECOND - 1)); /* too early to tell */
+	assert_true(destination_is_slow(d, SECOND));      /* nothing at all in a second */
+	/* Ten a second: what takes longer than ten seconds is too much. */
+	deliveries(d, 20, 0, SECOND / 10);
+	d->waiting = 100;
+	assert_false(destination_is_slow(d, 2 * SECOND));
+	d->waiting = 101;
+	assert_true(destination_is_slow(d, 2 * SECOND));
+	/* Then fifty a second, known after twenty of them and a second. */
+	deliveries(d, 49, 2 * SECOND, SECOND / 50);
+	assert_true(destination_is_slow(d, 3 * SECOND));
+	deliveries(d, 1, 3 * SECOND - SECOND / 50, SECOND / 50);
+	assert_false(destination_is_slow(d, 3 * SECOND));
+	/* Then none: believed after ten seconds. */
+	assert_false(destination_is_slow(d, 12 * SECOND));
+	assert_true(destination_is_slow(d, 13 * SECOND));
+	destination_free(&d);
+}
+
+static void
+postponed_ones_come_one_behind_the_other(void **state)
+{
+	struct destination *d = destination_new(NULL, VIEW("example.org"), &limits, 0);
+	nanoseconds most = 300 * SECOND;
+
+	(void)state;
+	d->waiting = 200;
+	assert_int_equal(destination_postpone(d, 5 * SECOND, most), most); /* nothing moves */
+	deliveries(d, 20, 0, SECOND / 10);
+	/* Half of them takes ten seconds; then ten a second. */
+	assert_int_equal(destination_postpone(d, 2 * SECOND, most), 10 * SECOND + SECOND / 10);
+	assert_int_equal(destination_postpone(d, 2 * SECOND, most), 10 * SECOND + SECOND / 5);
+	assert_int_equal(destination_postpone(d, 3 * SECOND, most), 10 * SECOND + SECOND / 10);
+	for (int i = 0; i < 10000; i++)
+		assert_true(destination_postpone(d, 3 * SECOND, most) <= most);
+	assert_int_equal(destination_postpone(d, 3 * SECOND, most), most);
+	assert_true(destination_postpone(d, 4 * SECOND, most) > most - SECOND);
 	destination_free(&d);
 }
 
@@ -232,6 +286,8 @@ main(void)
 		cmocka_unit_test(a_success_forgives),
 		cmocka_unit_test(without_cohort_limit_nothing_dies),
 		cmocka_unit_test(suspension),
+		cmocka_unit_test(speed),
+		cmocka_unit_test(postponed_ones_come_one_behind_the_other),
 		cmocka_unit_test(initial_is_not_above_the_limit),
 	};
 

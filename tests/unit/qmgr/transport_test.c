@@ -304,6 +304,7 @@ set_up(void **state)
 	qmgr.values = conf_values_of(conf);
 	qmgr.transports = hash_new();
 	qmgr.active = hash_new();
+	qmgr.active_limit = 1000;
 	intake_start();
 	outcome_start();
 	message = message_new("4jWRfr01bXz2Y7n68qS2rd4", QUEUE_INCOMING);
