@@ -109,9 +109,16 @@ remote_mta(struct buf *out, const struct report *r, struct view host)
 	buf_done(&value);
 }
 
+static bool
+begins_with_code(struct view v)
+{
+	return v.n >= 3 && char_is_digit(v.p[0]) && char_is_digit(v.p[1]) &&
+	    char_is_digit(v.p[2]);
+}
+
 /*
- * Of "host X said: 550 5.1.1 no such user (in reply to RCPT TO command)" the reply alone;
- * false when the reason is not what a server said.
+ * Of "host X said: 550 5.1.1 no such user (in reply to RCPT TO command)" the reply alone, which
+ * for success is all of the reason; false when that is not what a server said.
  */
 static bool
 server_reply(const struct notice_recipient *n, struct view reason, struct view *reply)
@@ -119,6 +126,9 @@ server_reply(const struct notice_recipient *n, struct view reason, struct view *
 	static const struct view said = { " said: ", 7 }, in_reply = { " (in reply to ", 14 };
 	size_t at = 0, end;
 
+	*reply = reason;
+	if (n->remote_host.n > 0 && begins_with_code(reason))
+		return true;
 	while (at + said.n <= reason.n && !view_eq(view_sub(reason, at, said.n), said))
 		at++;
 	if (n->remote_host.n == 0 || at + said.n > reason.n)
@@ -129,8 +139,7 @@ server_reply(const struct notice_recipient *n, struct view reason, struct view *
 			break;
 	if (end)
 		*reply = view_sub(*reply, 0, end);
-	return reply->n >= 3 && char_is_digit(reply->p[0]) && char_is_digit(reply->p[1]) &&
-	    char_is_digit(reply->p[2]);
+	return begins_with_code(*reply);
 }
 
 static void

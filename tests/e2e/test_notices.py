@@ -9,6 +9,7 @@ import smtplib
 
 import pytest
 
+from mail_server import MailServer
 from notices import Notice
 from postern import poll_until
 
@@ -363,3 +364,83 @@ def test_sendmail_verp(suite):
     for bad in (["-XV+"], ["-XV!="], ["-XV", "-f", ""]):
         done = s.postern.run("sendmail", *bad, "no@there.test", input=TEXT, check=False)
         assert done.returncode == 64 and "-XV requires" in done.stderr, bad
+
+
+# Through the SMTP client, to servers that know DSN and servers that do not.
+
+RELAYING = SERVICES + "smtp unix - - n - - smtp\n"
+NO_SUCH_USER = "550 5.1.1 <you@there.test>: no such user"
+
+
+def relaying(suite, server, **main):
+    return suite(services=RELAYING, default_transport="smtp", relayhost=server.nexthop, **main)
+
+
+def test_parameters_go_to_a_server_that_knows_them(suite):
+    with MailServer(extensions=("PIPELINING", "DSN")) as server:
+        s = relaying(suite, server)
+        s.send("you@there.test", options=["ENVID=a+2Bb", "RET=HDRS"], notify="SUCCESS,DELAY",
+               orcpt="rfc822;who+2B@there.test")
+        server.wait_messages()
+        s.postern.wait_log("removed")
+        s.postern.wait_queue_empty()
+        mail, = [c for c in server.commands() if c.startswith("MAIL")]
+        rcpt, = [c for c in server.commands() if c.startswith("RCPT")]
+        assert {"ENVID=a+2Bb", "RET=HDRS"} <= set(mail.split())
+        assert {"NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;who+2B@there.test"} <= set(rcpt.split())
+        assert "notification" not in s.postern.log()
+
+
+def test_relayed_to_a_server_without_dsn(suite):
+    with MailServer() as server:
+        s = relaying(suite, server)
+        s.send("you@there.test", notify="SUCCESS")
+        n, = s.notices()
+        r, = n.recipients
+        assert (r["Action"], r["Status"]) == ("relayed", "2.0.0")
+        assert r["Remote-MTA"] == "dns; 127.0.0.1"
+        assert r["Diagnostic-Code"].startswith("smtp; 250 2.0.0 Ok: queued as F")
+        assert not any("NOTIFY" in c or "RET=" in c for c in server.commands())
+        assert n.found_by_flufl() in (None, set())
+        assert n.found_by_sisimai() in (
+            None, {("you@there.test", "relayed", "2.0.0", "delivered")})
+
+
+@pytest.mark.parametrize("replies, status, reason, code", [
+    ({"RCPT": NO_SUCH_USER}, "5.1.1", "userunknown", "smtp; " + NO_SUCH_USER),
+    ({"RCPT": "552 5.2.2 mailbox full"}, "5.2.2", "mailboxfull",
+     "smtp; 552 5.2.2 mailbox full"),
+    ({"dot": "554-5.7.1 spam,\r\n554 5.7.1 we think"}, "5.7.1", None,
+     "smtp; 554-5.7.1 spam, 554 5.7.1 we think"),
+    # Long, hostile and without an enhanced code: one field, its lines within the limit.
+    ({"RCPT": "550 " + "Action: delivered " * 25}, "5.0.0", None, None),
+])
+def test_refused_by_the_server(suite, replies, status, reason, code):
+    with MailServer(replies) as server:
+        s = relaying(suite, server)
+        s.send("you@there.test", notify="FAILURE")
+        n, = s.notices()
+        r, = n.recipients
+        assert (r["Action"], r["Status"]) == ("failed", status)
+        assert r["Remote-MTA"] == "dns; 127.0.0.1"
+        if code:
+            assert " ".join(r["Diagnostic-Code"].split()) == code
+        assert max(map(len, n.raw.split(b"\r\n"))) <= 998
+        assert n.found_by_flufl() in (None, {"you@there.test"})
+        found = n.found_by_sisimai()
+        assert found is None or {f[:3] for f in found} == {("you@there.test", "failed", status)}
+        assert not found or not reason or {f[3] for f in found} == {reason}
+
+
+def test_delayed_by_the_server(suite):
+    with MailServer({"RCPT": "451 4.7.1 come back later"}) as server:
+        s = relaying(suite, server, delay_warning_time="1s", **QUICK)
+        s.send("you@there.test")
+        n, = s.notices()
+        r, = n.recipients
+        assert (r["Action"], r["Status"]) == ("delayed", "4.7.1")
+        assert " ".join(r["Diagnostic-Code"].split()) == "smtp; 451 4.7.1 come back later"
+        assert n.found_by_flufl() in (None, set())
+        found = n.found_by_sisimai()
+        assert found is None or {f[:3] for f in found} == {
+            ("you@there.test", "delayed", "4.7.1")}

@@ -3,6 +3,10 @@
 
 import email
 import email.policy
+import json
+import os
+import subprocess
+import tempfile
 
 try:
     from flufl.bounce import scan_message
@@ -80,3 +84,23 @@ class Notice:
         if scan_message is None:
             return None
         return {a.decode() for a in scan_message(self.message)}
+
+    def found_by_sisimai(self):
+        """What libsisimai-perl reads: (recipient, action, status, reason) of each recipient, or
+        None when it is not installed."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "notice")
+            with open(path, "wb") as f:
+                f.write(self.raw.replace(b"\r\n", b"\n"))
+            try:
+                done = subprocess.run(
+                    ["perl", "-MSisimai", "-e",
+                     'print Sisimai->dump($ARGV[0], delivered => 1) // "[]"', path],
+                    capture_output=True, text=True, timeout=60)
+            except FileNotFoundError:
+                return None
+        if "Can't locate Sisimai.pm" in done.stderr:
+            return None
+        assert done.returncode == 0, done.stderr
+        return {(d["recipient"], d["action"], d["deliverystatus"], d["reason"])
+                for d in json.loads(done.stdout)}

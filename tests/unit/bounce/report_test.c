@@ -319,6 +319,9 @@ remote_replies(void **state)
 		{ "host mx.example.com[192.0.2.7]", "lost connection with mx.example.com",
 		    "\r\nRemote-MTA: dns; mx.example.com\r\n"
 		    "Diagnostic-Code: X-Postfix; lost connection with mx.example.com\r\n" },
+		{ "mx.example.com[192.0.2.7]:25", "250 2.0.0 Ok: queued as 4",
+		    "\r\nRemote-MTA: dns; mx.example.com\r\n"
+		    "Diagnostic-Code: smtp; 250 2.0.0 Ok: queued as 4\r\n" },
 		{ "host mx.example.com", "x said: no code",
 		    "\r\nRemote-MTA: dns; mx.example.com\r\n"
 		    "Diagnostic-Code: X-Postfix; x said: no code\r\n" },
