@@ -2,19 +2,22 @@
 """Mail that other servers relay to Postern: Postfix, Exim, OpenSMTPD and sendmail, from their Debian
 packages. What a client gave them arrives in a Maildir of Postern byte for byte."""
 
+import re
+import subprocess
+
 import pytest
 
 from interop import Pair
-from mailboxes import header
-from other_servers import ALL, Exim
-from packages import NotToBeHad
-from postern import can_be_another_user, poll_until
-from shapes import BODIES, assert_unchanged, message, with_id
+from mailboxes import header, mailbox
+from notices import Notice
+from other_servers import ALL, Exim, Postfix
+from packages import NotToBeHad, postfix_program
+from postern import Instance, can_be_another_user, poll_until
+from shapes import BODIES, assert_unchanged, message
 from smtp_wire import Wire
 
 pytestmark = pytest.mark.skipif(not can_be_another_user(),
                                 reason="other mail servers start in a private root, as root")
-
 
 # One recipient's mail waits, so that its envelope can be looked at.
 SETTINGS = {
@@ -119,3 +122,45 @@ def test_unknown_recipient_is_told_to_the_sender(pair):
     relay(pair, content, ["nobody-here@unknown.test"], sender=pair.peer.address())
     found = b" ".join(poll_until(pair.peer.messages, "a notice of the peer")[0].split())
     assert b"554 5.7.1 <nobody-here@unknown.test>: Relay access denied" in found
+
+
+@of_peers_with("DSN")
+def test_success_is_told_to_the_sender_at_the_peer(pair):
+    """Postern delivers, and its notice goes back through the peer."""
+    message_id, content = message(b"important\r\n")
+    relay(pair, content, sender=pair.peer.address(),
+          mail_options=["BODY=8BITMIME", "ENVID=QQ271828"],
+          rcpt_options=["NOTIFY=SUCCESS", "ORCPT=rfc822;First+2BLast@elsewhere.test"])
+    pair.at_postern(message_id)
+    found = poll_until(lambda: [m for m in pair.peer.messages() if b"QQ271828" in m],
+                       "a notice of Postern")[0]
+    notice = Notice(found)
+    assert notice.fields["Reporting-MTA"] == "dns; mail.example.test"
+    assert notice.fields["Original-Envelope-Id"] == "QQ271828"
+    recipient, = notice.recipients
+    assert recipient["Action"] == "delivered"
+    assert recipient["Final-Recipient"] == "rfc822; games@example.test"
+    assert recipient["Original-Recipient"] == "rfc822;First+Last@elsewhere.test"
+
+
+@pytest.mark.parametrize("pair", [Postfix], ids=["postfix"], indirect=True)
+def test_restart_while_mail_comes_in(pair):
+    """Postern stops and starts in the middle: what it had answered is there, the rest comes."""
+    spool = mailbox(pair.postern, "lp")
+    before = len(Instance.maildir(spool))
+    program, environment = postfix_program("smtp-source")
+    source = subprocess.Popen([program, "-s", "5", "-m", "200", "-l", "3000", "-f",
+                               "sender@origin.test", "-t", "lp@example.test",
+                               f"127.0.0.1:{pair.peer.port}"], env=environment)
+    pair.postern.wait_maildir(spool, before + 20)
+    pair.postern.stop()
+    assert source.wait(60) == 0
+    pair.postern.start()
+
+    def arrived():
+        pair.peer.root.run("/usr/sbin/postqueue", "-c", "/etc/postfix", "-f")
+        ids = {re.search(rb"by mail\.postfix\.test \(Postfix\) with \w+ id (\w+)", m).group(1)
+               for m in Instance.maildir(spool)}
+        return len(ids) >= 200
+    poll_until(arrived, "all messages", interval=0.5)
+    pair.postern.wait_queue_empty()

@@ -5,6 +5,7 @@ back to the sender."""
 
 import email
 import re
+import subprocess
 
 import pytest
 
@@ -12,7 +13,7 @@ from interop import ORIGIN, Pair
 from mailboxes import header
 from notices import Notice
 from other_servers import ALL, Exim, Postfix
-from packages import NotToBeHad
+from packages import NotToBeHad, postfix_program
 from postern import can_be_another_user, poll_until
 from shapes import BODIES, assert_unchanged, message
 from smtp_wire import Wire
@@ -21,9 +22,9 @@ pytestmark = pytest.mark.skipif(not can_be_another_user(),
                                 reason="other mail servers start in a private root, as root")
 
 
-def made(kind, **options):
+def made(kind, **more):
     try:
-        return Pair(kind, **options)
+        return Pair(kind, **more)
     except NotToBeHad as e:
         pytest.skip(str(e))
 
@@ -40,8 +41,8 @@ def own_pair():
     """A factory, for tests that change or stop the peer."""
     pairs = []
 
-    def make(kind, **options):
-        pairs.append(made(kind, **options))
+    def make(kind, **more):
+        pairs.append(made(kind, **more))
         return pairs[-1]
 
     yield make
@@ -136,7 +137,7 @@ def test_success_is_told_by_the_peer(pair):
 
 def test_peer_without_dsn(own_pair):
     """Postern tells the sender that it handed the message to a server that will tell nothing."""
-    pair = own_pair(Exim, announces_dsn=False)
+    pair = own_pair(Exim, options={"dsn_advertise_hosts": ""})
     message_id, content = message(b"important\r\n")
     pair.send(content, [pair.peer.address()],
               rcpt_options=["NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;asked@elsewhere.test"])
@@ -162,6 +163,80 @@ def test_deferred_recipient_goes_out_after_a_flush(own_pair):
     found, = pair.at_peer(message_id)
     assert_unchanged(found, content)
     pair.postern.wait_queue_empty()
+
+
+def test_three_outcomes_of_one_transaction(own_pair):
+    """One recipient gets the message, one is refused, one waits, and nobody gets it twice."""
+    pair = own_pair(Exim)
+    message_id, content = message(b"for three\r\n")
+    waits, refused = pair.peer.address("deferred"), pair.peer.address("refused")
+    pair.send(content, [waits, pair.peer.address(), refused])
+    pair.at_peer(message_id)
+    notice = Notice(pair.notice(message_id))
+    assert notice.final_recipients() == [refused]
+    pair.postern.wait_log(rf"to=<{waits}>, .*status=deferred")
+    pair.peer.accept()
+    pair.postern.run("postqueue", "-f")
+    found = pair.at_peer(message_id, count=2)
+    assert sorted(re.search(rb"^Envelope-to: (.*)$", m, re.M).group(1).decode()
+                  for m in found) == sorted([waits, pair.peer.address()])
+    pair.postern.wait_queue_empty()
+    assert len(pair.at_postern()) == 1
+
+
+@only_exim
+def test_refused_at_the_end_of_data(pair):
+    message_id, content = message(b"x\r\n", more=b"X-Refuse: yes\r\n")
+    pair.send(content, [pair.peer.address(), pair.peer.address("second")])
+    notice = Notice(pair.notice(message_id))
+    assert notice.final_recipients() == [pair.peer.address(), pair.peer.address("second")]
+    for recipient in notice.recipients:
+        assert recipient["Status"] == "5.6.0"
+        assert recipient["Diagnostic-Code"] == "smtp; 554 5.6.0 not that one"
+    assert "not that one (in reply to end of DATA command)" in " ".join(notice.text.split())
+
+
+def test_message_that_is_too_large_for_the_peer(own_pair):
+    """The peer says so in its greeting: the message comes back without being sent."""
+    pair = own_pair(Exim, options={"message_size_limit": "100K"})
+    message_id, content = message(BODIES["one megabyte"])
+    pair.send(content, [pair.peer.address()])
+    notice = Notice(pair.notice(message_id))
+    assert notice.recipients[0]["Status"] == "5.3.4"
+    assert "message size" in notice.text
+    assert "size limit 102400" in " ".join(notice.text.split())
+    assert "<= " + ORIGIN not in pair.peer.root.log()
+
+
+def test_peer_that_takes_two_messages_a_connection(own_pair):
+    """Its 421 to the third is no answer to the message: that goes out over a new connection."""
+    pair = own_pair(Exim, options={"smtp_accept_max_per_connection": "2"})
+    messages = [message(b"x\r\n") for _ in range(12)]
+    for _, content in messages:
+        pair.send(content, [pair.peer.address()])
+    for message_id, content in messages:
+        found, = pair.at_peer(message_id)
+        assert_unchanged(found, content)
+    assert "status=deferred" not in pair.postern.log()
+    assert "conn_use=2" in pair.postern.log()
+
+
+def test_two_hundred_messages_at_once(pair):
+    """From ten clients at a time: each arrives, and once."""
+    def ids():
+        return [re.search(rb"\(Postfix\) with \w+ id (\w+)", m).group(1)
+                for m in pair.peer.messages()]
+    before = ids()
+    program, environment = postfix_program("smtp-source")
+    done = subprocess.run([program, "-s", "10", "-m", "200", "-l", "3000", "-f", ORIGIN, "-t",
+                           pair.peer.address(), f"127.0.0.1:{pair.postern.port()}"],
+                          env=environment, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    pair.at_peer(count=len(before) + 200)
+    pair.postern.wait_queue_empty()
+    after = ids()
+    assert len(after) == len(before) + 200
+    assert len(set(after) - set(before)) == 200
 
 
 def test_peer_that_is_down_then_up(own_pair):

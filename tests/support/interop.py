@@ -17,9 +17,9 @@ ORIGIN = "games@example.test"  # a sender who reads what comes back
 
 
 class Pair:
-    """postern and peer; settings are main.cf's, options the peer's."""
+    """postern and peer; settings are for main.cf, options for the peer."""
 
-    def __init__(self, kind, settings=None, ports=(), **options):
+    def __init__(self, kind, settings=None, ports=(), options=None):
         port = free_port()
         master = MASTER_CF if " smtp\n" in MASTER_CF else MASTER_CF + CLIENTS
         self.postern = receiving(Instance, master=master, ports=ports, **{
@@ -27,7 +27,7 @@ class Pair:
             "minimal_backoff_time": "600s", "maximal_backoff_time": "600s",
             "queue_run_delay": "600s", **(settings or {})})
         try:
-            self.peer = kind(relay_port=self.postern.port(), port=port, **options)
+            self.peer = kind(relay_port=self.postern.port(), port=port, options=options)
         except BaseException:
             self.postern.close(failed=True)
             raise

@@ -4,6 +4,7 @@ alike: mail for reader@DOMAIN is delivered into one Maildir, refused@DOMAIN is r
 everything else is relayed to a port of 127.0.0.1."""
 
 import os
+import re
 
 from postern import Instance, free_port
 from private_root import PrivateRoot
@@ -13,14 +14,16 @@ class OtherServer:
     """
     domain     the server's own; set by each class, as packages and users are
     port       where it listens
+    options    {name: value} for its configuration; Postfix and Exim
     features   what of DSN, CHUNKING and SMTPUTF8 it announces; REPORTS when its notices have the
                names in them that the sender gave
     """
 
     features = frozenset()
 
-    def __init__(self, relay_port, port=None):
+    def __init__(self, relay_port, port=None, options=None):
         self.relay_port = relay_port
+        self.options = options or {}
         self.port = port or free_port()
         self.root = PrivateRoot(self.packages, {"reader": 900, **self.users})
         try:
@@ -61,7 +64,8 @@ class OtherServer:
 
 
 class Exim(OtherServer):
-    """Variants: announces_8bitmime and announces_dsn; deferred@DOMAIN gets a 4xx until accept()."""
+    """deferred@DOMAIN gets a 4xx until accept(), a message with the header X-Refuse a 5xx at its
+    end. options replace lines of the configuration, by the name before "="."""
 
     name, domain = "exim", "exim.test"
     packages, users = ("exim4-daemon-light",), {"Debian-exim": 901}
@@ -84,10 +88,12 @@ never_users =
 smtp_accept_max = 100
 smtp_accept_queue_per_connection = 0
 smtputf8_advertise_hosts = *
-accept_8bitmime = {EIGHT}
-dsn_advertise_hosts = {DSN}
+accept_8bitmime = true
+dsn_advertise_hosts = *
+smtp_accept_max_per_connection = 1000
+message_size_limit = 20M
 acl_smtp_rcpt = rcpt
-acl_smtp_data = accept
+acl_smtp_data = data
 begin acl
 rcpt:
   deny local_parts = refused
@@ -95,6 +101,10 @@ rcpt:
   defer local_parts = deferred
         condition = ${if exists{/etc/accept}{no}{yes}}
         message = 450 4.2.0 that one is having lunch
+  accept
+data:
+  deny condition = ${if def:h_X-Refuse:}
+       message = 554 5.6.0 not that one
   accept
 begin routers
 relay:
@@ -122,13 +132,11 @@ begin retry
 * * F,1h,1m
 """
 
-    def __init__(self, relay_port, announces_8bitmime=True, announces_dsn=True, **more):
-        self.announces_8bitmime, self.announces_dsn = announces_8bitmime, announces_dsn
-        super().__init__(relay_port, **more)
-
     def configure(self):
-        conf = self.conf.replace("{EIGHT}", "true" if self.announces_8bitmime else "false")
-        conf = conf.replace("{DSN}", "*" if self.announces_dsn else "")
+        conf = self.conf
+        for name, value in self.options.items():
+            conf, count = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", conf)
+            assert count == 1, name
         self.root.write("etc/exim4/exim4.conf", self.configured(conf))
         self.root.make_dir("var/spool/exim4", "Debian-exim")
         self.root.make_dir("var/log/exim4", "Debian-exim")
@@ -238,15 +246,14 @@ disable_dns_lookups = yes
 smtp_host_lookup = native
 message_size_limit = 20000000
 bounce_size_limit = 5000
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
 """
     spool = [("active", 0o700), ("bounce", 0o700), ("corrupt", 0o700), ("defer", 0o700),
              ("deferred", 0o700), ("flush", 0o700), ("hold", 0o700), ("incoming", 0o700),
              ("private", 0o700), ("saved", 0o700), ("trace", 0o700), ("maildrop", 0o1730),
              ("public", 0o2710)]
-
-    def __init__(self, relay_port, options=None, **more):
-        self.options = options or {}
-        super().__init__(relay_port, **more)
 
     def configure(self):
         conf = self.conf + "".join(f"{k} = {v}\n" for k, v in self.options.items())
