@@ -296,9 +296,9 @@ commit_small(void **arguments, size_t count)
 
 /* qmgr finds the message by itself when this does not arrive. */
 static void
-announce(const char *id, uint64_t slot)
+announce(const char *id, uint64_t slot, bool held)
 {
-	struct queuectl_arrived arrived = { view_of(id), slot };
+	struct queuectl_arrived arrived = { view_of(id), slot, held };
 	nanoseconds deadline = clock_deadline(ANNOUNCE_TIME);
 
 	for (int attempt = 0; attempt < 2; attempt++) {
@@ -341,8 +341,7 @@ commit(struct message *m)
 		return;
 	}
 	m->content_size = c.size;
-	if (!m->hold)
-		announce(id, queue_writer_slot(m->writer));
+	announce(id, queue_writer_slot(m->writer), m->hold);
 }
 
 /* All of the content is here: each step may refuse, and then the later ones are not taken. */

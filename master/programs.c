@@ -17,7 +17,7 @@ static const struct program programs[] = {
 	{ "resolver", NULL, NULL, true },
 	{ "anvil", NULL, NULL, true },
 	{ "verify", NULL, NULL, true },
-	{ "flush", NULL, NULL, true },
+	{ "flush", NULL, "the queue manager does its work, from the index", true },
 	{ "postscreen", NULL, NULL, true },
 	{ "postlogd", NULL, NULL, true },
 	{ "lmtp", "smtp", NULL, false },

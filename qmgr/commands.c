@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What postqueue and postsuper ask for. A message that lies on disk is changed there, with its
- * id reserved so that nobody takes it up meanwhile. One that is active gets a wish: what waits
- * is withdrawn, a delivery that runs is let run to its end, and then the wish comes true. So a
- * deleted message may still have been delivered to those recipients whose delivery was running.
- * A caller who would have to wait long is told that it will be done.
+ * What postqueue, postsuper and smtpd (ETRN) ask for: a row for each verb says who may and what
+ * is done. A message that lies on disk is changed there (change.c). One that is active gets a
+ * wish: what waits is withdrawn, a delivery that runs is let run to its end, and then the wish
+ * comes true. So a deleted message may still have been delivered to those recipients whose
+ * delivery was running. A caller who would have to wait long is told that it will be done.
  */
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "qmgr/qmgr.h"
+#include "queue/filter.h"
 #include "service/authorize.h"
+#include "table/match_list.h"
 
 #define PATIENCE (10 * SECOND)
 #define TRIES    3
@@ -20,12 +21,15 @@
 /* ---- who may ---- */
 
 static struct authorize *flushers;
+static struct match_list *fast_flush;
 
 void
 commands_prepare(void)
 {
 	flushers = authorize_open(
 	    "authorized_flush_users", qmgr.values->authorized_flush_users, qmgr.conf);
+	fast_flush =
+	    match_list_open("fast_flush_domains", qmgr.values->fast_flush_domains, qmgr.conf);
 }
 
 static bool
@@ -46,197 +50,6 @@ may_flush(uid_t uid)
 	may = authorize_uid(flushers, uid, &name, &why) == TABLE_FOUND;
 	buf_done(&name);
 	return may;
-}
-
-/* ---- a message on disk ---- */
-
-struct change {
-	const char *id;
-	enum queuectl_verb verb;
-	enum queue_place place; /* where it is afterwards */
-	enum queuectl_outcome outcome;
-	bool removed;
-	const char *why;
-	struct indexing_note *note;
-};
-
-/* What a writer has not finished is no message yet. */
-static bool
-is_complete(struct change *c)
-{
-	struct queue_message m;
-	enum queue_result r;
-
-	if (c->place != QUEUE_INCOMING && c->place != QUEUE_HOLD)
-		return true;
-	r = queue_message_open(qmgr.queue, c->place, c->id, false, &m, &c->why);
-	if (r == QUEUE_OK)
-		queue_message_done(&m);
-	if (r == QUEUE_BUSY || r == QUEUE_GONE || r == QUEUE_INCOMPLETE)
-		c->outcome = QUEUECTL_NOT_FOUND;
-	return r == QUEUE_OK;
-}
-
-static enum queue_result
-move(struct change *c, enum queue_place to)
-{
-	enum queue_result r;
-
-	if (c->place == to)
-		return QUEUE_OK;
-	r = queue_move(qmgr.queue, c->id, c->place, to, &c->why);
-	if (r == QUEUE_OK)
-		c->place = to;
-	return r;
-}
-
-static enum queue_result
-make_due(struct change *c)
-{
-	if (c->place != QUEUE_DEFERRED)
-		return QUEUE_OK;
-	return queue_set_due(qmgr.queue, c->id, clock_wall(), &c->why);
-}
-
-static enum queue_result
-mark_expired(struct change *c)
-{
-	struct queue_message m;
-	enum queue_result r =
-	    queue_message_open(qmgr.queue, c->place, c->id, true, &m, &c->why);
-
-	if (r != QUEUE_OK)
-		return r;
-	r = queue_journal_expire(qmgr.queue, &m, &c->why);
-	queue_message_done(&m);
-	return r == QUEUE_OK ? make_due(c) : r;
-}
-
-static enum queue_result
-change(struct change *c)
-{
-	enum queue_result r = QUEUE_OK;
-
-	switch (c->verb) {
-	case QUEUECTL_HOLD:
-		return move(c, QUEUE_HOLD);
-	case QUEUECTL_RELEASE:
-		if (c->place != QUEUE_HOLD)
-			return QUEUE_GONE;
-		r = move(c, QUEUE_DEFERRED);
-		return r == QUEUE_OK ? make_due(c) : r;
-	case QUEUECTL_DELETE:
-		c->removed = true;
-		return queue_remove(qmgr.queue, c->id, c->place, &c->why);
-	case QUEUECTL_REQUEUE:
-		if (c->place == QUEUE_HOLD)
-			r = move(c, QUEUE_DEFERRED);
-		return r == QUEUE_OK ? make_due(c) : r;
-	case QUEUECTL_EXPIRE:
-		return mark_expired(c);
-	case QUEUECTL_FLUSH_ID:
-		return c->place == QUEUE_HOLD ? QUEUE_GONE : make_due(c);
-	case QUEUECTL_FLUSH:
-		break;
-	}
-	return QUEUE_ERROR;
-}
-
-/* What the index is to say of it from now on. */
-static void
-note_change(struct change *c)
-{
-	struct queue_message m;
-	struct stat st;
-	const char *why;
-
-	if (c->removed || (c->place != QUEUE_DEFERRED && c->place != QUEUE_HOLD))
-		return;
-	if (queue_message_open(qmgr.queue, c->place, c->id, false, &m, &why) != QUEUE_OK)
-		return;
-	if (fstat(m.fd, &st) == 0)
-		c->note = indexing_put(&m, c->place,
-		    (microseconds)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000);
-	queue_message_done(&m);
-}
-
-static void
-change_run(void *argument)
-{
-	struct change *c = argument;
-
-	c->outcome = QUEUECTL_FAILED;
-	if (!queue_find(qmgr.queue, c->id, &c->place) || c->place == QUEUE_CORRUPT) {
-		c->outcome = QUEUECTL_NOT_FOUND;
-		return;
-	}
-	if (!is_complete(c))
-		return;
-	switch (change(c)) {
-	case QUEUE_OK:
-		c->outcome = QUEUECTL_DONE;
-		note_change(c);
-		break;
-	case QUEUE_GONE:
-		c->outcome = QUEUECTL_NOT_FOUND;
-		break;
-	default:
-		break;
-	}
-}
-
-static void
-log_change(const struct change *c)
-{
-	if (c->verb == QUEUECTL_HOLD)
-		log_info("%s: placed on hold", c->id);
-	else if (c->verb == QUEUECTL_RELEASE)
-		log_info("%s: released from hold", c->id);
-	else if (c->verb == QUEUECTL_REQUEUE)
-		log_info("%s: requeued", c->id);
-	else if (c->verb == QUEUECTL_DELETE)
-		log_info("%s: removed", c->id);
-	else if (c->verb == QUEUECTL_EXPIRE)
-		log_info("%s: expired", c->id);
-}
-
-/* Taken up at once where there is room; the queue run finds it otherwise. */
-static void
-take_up(const struct change *c)
-{
-	if (c->removed || c->place == QUEUE_HOLD)
-		return;
-	if (intake_add(c->id, c->place, true) != INTAKE_FULL)
-		return;
-	if (c->place == QUEUE_DEFERRED)
-		deferred_want(c->id);
-	else
-		scan_incoming();
-}
-
-static enum queuectl_outcome
-change_on_disk(const char *id, enum queuectl_verb verb, const char **why)
-{
-	struct change c = { .id = id, .verb = verb };
-	struct message *reserved = message_new(id, QUEUE_INCOMING);
-	bool announced;
-
-	reserved->step = MESSAGE_RESERVED;
-	task_offload(change_run, &c);
-	announced = reserved->announced;
-	message_forget(reserved);
-	indexing_add(c.note);
-	if (c.outcome == QUEUECTL_DONE) {
-		log_change(&c);
-		if (c.removed && c.place != QUEUE_INCOMING)
-			indexing_remove(id, c.place);
-		(void)indexing_flush();
-		take_up(&c);
-	} else if (announced) {
-		intake_announced(view_of(id), 0);
-	}
-	*why = c.why ? c.why : "";
-	return c.outcome;
 }
 
 /* ---- a message in memory ---- */
@@ -309,39 +122,165 @@ change_message(const char *id, enum queuectl_verb verb, const char **why)
 	return QUEUECTL_FAILED;
 }
 
-static void
-flush(void)
+/* ---- all of them ---- */
+
+/* The filters of a command. NULL with *why. */
+static struct queue_filter *
+filter_of(const struct queuectl_command *c, const char **why)
 {
-	transport_revive_all();
-	transport_kick_all();
-	deferred_flush();
-	scan_incoming();
+	const struct view texts[FILTER_KINDS] = { c->from, c->to, c->destination, c->reason,
+		c->older, c->larger };
+	struct queue_filter *f = NEW(struct queue_filter);
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < FILTER_KINDS; i++) {
+		if (texts[i].n)
+			ok = queue_filter_add(f, (enum filter_kind)i, texts[i], why);
+	}
+	if (ok)
+		return f;
+	queue_filter_done(f);
+	mem_free(f);
+	return NULL;
 }
 
-enum queuectl_outcome
-command_run(const struct queuectl_command *command, uid_t uid, const char **why)
+static enum queuectl_outcome
+flush_some(const struct queuectl_command *c, const char **why)
 {
-	bool is_flush = command->verb == QUEUECTL_FLUSH || command->verb == QUEUECTL_FLUSH_ID;
+	struct queue_filter *f = filter_of(c, why);
+
+	if (!f)
+		return QUEUECTL_FAILED;
+	if (flush_start(f))
+		return QUEUECTL_DONE;
+	*why = "too many flushes are waiting already";
+	return QUEUECTL_FAILED;
+}
+
+/* ETRN and postqueue -s: for the domains that main.cf says. */
+static enum queuectl_outcome
+flush_site(const struct queuectl_command *c, const char **why)
+{
+	struct queuectl_command only = { .destination = c->destination };
+
+	if (c->destination.n == 0 || view_find(c->destination, '*') < c->destination.n) {
+		*why = "not a domain";
+		return QUEUECTL_FAILED;
+	}
+	switch (match_list_has_name(fast_flush, c->destination, why)) {
+	case TABLE_FOUND:
+		return flush_some(&only, why);
+	case TABLE_NOT_FOUND:
+		return QUEUECTL_NOT_ALLOWED;
+	case TABLE_CANNOT_TELL:
+		break;
+	}
+	return QUEUECTL_FAILED;
+}
+
+static enum queuectl_outcome
+flush_everything(const struct queuectl_command *c, const char **why)
+{
+	(void)c;
+	transport_revive_all();
+	transport_kick_all();
+	scan_incoming();
+	if (flush_start(NEW(struct queue_filter)))
+		return QUEUECTL_DONE;
+	*why = "too many flushes are waiting already";
+	return QUEUECTL_FAILED;
+}
+
+static enum queuectl_outcome
+index_written(const struct queuectl_command *c, const char **why)
+{
+	(void)c;
+	if (indexing_flush())
+		return QUEUECTL_DONE;
+	*why = "the index is being compared with the queue files";
+	return QUEUECTL_FAILED;
+}
+
+static enum queuectl_outcome
+index_rebuild(const struct queuectl_command *c, const char **why)
+{
+	(void)c, (void)why;
+	indexing_lost("as asked for");
+	return QUEUECTL_DONE;
+}
+
+static enum queuectl_outcome
+one_message(const struct queuectl_command *c, const char **why)
+{
 	char id[QUEUE_ID_SIZE];
 
+	if (!queue_id_is_valid(c->queue_id))
+		return QUEUECTL_NOT_FOUND;
+	memcpy(id, c->queue_id.p, c->queue_id.n);
+	id[c->queue_id.n] = '\0';
+	return change_message(id, (enum queuectl_verb)c->verb, why);
+}
+
+static bool
+may_ask_for_sites(uid_t uid)
+{
+	return sandbox_uid_is_ours(qmgr.conf, uid) || may_flush(uid);
+}
+
+static const struct verb {
+	bool (*may)(uid_t uid);
+	enum queuectl_outcome (*run)(const struct queuectl_command *c, const char **why);
+} verbs[] = {
+	[QUEUECTL_FLUSH] = { may_flush, flush_everything },
+	[QUEUECTL_FLUSH_ID] = { may_flush, one_message },
+	[QUEUECTL_HOLD] = { is_administrator, one_message },
+	[QUEUECTL_RELEASE] = { is_administrator, one_message },
+	[QUEUECTL_DELETE] = { is_administrator, one_message },
+	[QUEUECTL_REQUEUE] = { is_administrator, one_message },
+	[QUEUECTL_EXPIRE] = { is_administrator, one_message },
+	[QUEUECTL_INDEX] = { is_administrator, index_written },
+	[QUEUECTL_REBUILD] = { is_administrator, index_rebuild },
+	[QUEUECTL_FLUSH_SITE] = { may_ask_for_sites, flush_site },
+	[QUEUECTL_FLUSH_SOME] = { may_flush, flush_some },
+};
+
+static enum queuectl_outcome
+command_check(uint64_t verb, uid_t uid, const char **why)
+{
 	*why = "";
-	if (is_flush ? !may_flush(uid) : !is_administrator(uid))
+	if (verb >= ARRAY_LEN(verbs) || !verbs[verb].run) {
+		*why = "unknown command";
+		return QUEUECTL_FAILED;
+	}
+	if (!verbs[verb].may(uid))
 		return QUEUECTL_NOT_ALLOWED;
 	if (qmgr.finishing) {
 		*why = "the queue manager is ending";
 		return QUEUECTL_FAILED;
 	}
-	if (command->verb == QUEUECTL_FLUSH) {
-		flush();
-		return QUEUECTL_DONE;
-	}
-	if (command->verb < QUEUECTL_FLUSH || command->verb > QUEUECTL_EXPIRE) {
-		*why = "unknown command";
-		return QUEUECTL_FAILED;
-	}
-	if (!queue_id_is_valid(command->queue_id))
-		return QUEUECTL_NOT_FOUND;
-	memcpy(id, command->queue_id.p, command->queue_id.n);
-	id[command->queue_id.n] = '\0';
-	return change_message(id, (enum queuectl_verb)command->verb, why);
+	return QUEUECTL_DONE;
+}
+
+enum queuectl_outcome
+command_run(const struct queuectl_command *command, uid_t uid, const char **why)
+{
+	enum queuectl_outcome outcome = command_check(command->verb, uid, why);
+
+	return outcome == QUEUECTL_DONE ? verbs[command->verb].run(command, why) : outcome;
+}
+
+bool
+command_run_many(const struct queuectl_many *many, uid_t uid, struct buf *outcomes)
+{
+	struct view rest = many->ids, id;
+	const char *why;
+	enum queuectl_outcome may = command_check(many->verb, uid, &why);
+	size_t count = 0;
+
+	if (may == QUEUECTL_DONE && verbs[many->verb].run == one_message)
+		return change_many(many->ids, (enum queuectl_verb)many->verb, outcomes);
+	while (count++ < QUEUECTL_MANY_MAX && view_next_word(&rest, " ", &id))
+		buf_append_char(
+		    outcomes, (char)('0' + (may == QUEUECTL_DONE ? QUEUECTL_FAILED : may)));
+	return true;
 }

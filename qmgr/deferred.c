@@ -24,7 +24,6 @@ static struct deferred {
 	nanoseconds scan_at;    /* without an index */
 	struct hash *wanted;    /* ids, to be taken before all others */
 	struct task_cond changed;
-	bool flush, flushing;
 	bool running;
 } deferred;
 
@@ -209,13 +208,13 @@ read_batch(void *argument)
 }
 
 static void
-take_files(const struct batch *b, bool flush)
+take_files(const struct batch *b)
 {
 	for (size_t i = 0; i < b->count; i++) {
-		if (flush || retry_is_due(&qmgr.retry, b->due[i], clock_wall())) {
+		if (retry_is_due(&qmgr.retry, b->due[i], clock_wall())) {
 			if (!active_wait_for_room(ROOM_FOR_DUE))
 				return;
-			(void)intake_add(b->ids[i], QUEUE_DEFERRED, flush);
+			(void)intake_add(b->ids[i], QUEUE_DEFERRED, false);
 		} else if (b->due[i] < deferred.next) {
 			deferred.next = b->due[i];
 		}
@@ -223,7 +222,7 @@ take_files(const struct batch *b, bool flush)
 }
 
 static void
-scan(bool flush)
+scan(void)
 {
 	nanoseconds began = clock_now();
 	struct batch *b = NEW(struct batch);
@@ -231,7 +230,7 @@ scan(bool flush)
 	b->scan = queue_scan_new(qmgr.queue, QUEUE_DEFERRED);
 	while (!b->at_end && !qmgr.finishing) {
 		task_offload(read_batch, b);
-		take_files(b, flush);
+		take_files(b);
 	}
 	if (b->why)
 		log_warn("scan deferred: %s", b->why);
@@ -246,7 +245,7 @@ scan_due(void)
 	if (clock_now() < deferred.scan_at)
 		return;
 	deferred.next = INT64_MAX;
-	scan(false);
+	scan();
 	if (deferred.scan_at < clock_deadline(SCAN_PAUSE))
 		deferred.scan_at = clock_deadline(SCAN_PAUSE);
 }
@@ -291,84 +290,6 @@ deferred_run(void *argument)
 	mem_free(l);
 }
 
-/* ---- all of it ---- */
-
-struct flush_look {
-	struct queue_index *index;
-	char after[QUEUE_ID_SIZE];
-	struct index_page page;
-	bool ok;
-	const char *why;
-};
-
-static void
-flush_run_page(void *argument)
-{
-	struct flush_look *f = argument;
-
-	f->ok = queue_index_page(f->index, f->after, &f->page, &f->why);
-}
-
-static bool
-flush_page(struct flush_look *f)
-{
-	f->index = indexing_take();
-	if (!f->index)
-		return false;
-	task_offload(flush_run_page, f);
-	indexing_give();
-	for (size_t i = 0; f->ok && i < f->page.count; i++) {
-		enum queue_place place;
-		microseconds due;
-
-		memcpy(f->after, f->page.ids[i], QUEUE_ID_SIZE);
-		if (!index_entry_peek(index_page_value(&f->page, i), &place, &due) ||
-		    place != QUEUE_DEFERRED)
-			continue;
-		if (!active_wait_for_room(ROOM_FOR_DUE))
-			return false;
-		(void)intake_add(f->page.ids[i], QUEUE_DEFERRED, true);
-	}
-	return f->ok && f->page.count > 0;
-}
-
-static void
-flush_all(struct flush_look *f)
-{
-	f->after[0] = '\0';
-	if (!indexing_flush()) {
-		scan(true);
-		return;
-	}
-	while (!qmgr.finishing && flush_page(f))
-		;
-}
-
-static void
-flush_run(void *argument)
-{
-	struct flush_look *f = NEW(struct flush_look);
-
-	(void)argument;
-	buf_init(&f->page.values, ARRAY_LEN(f->page.ids) * INDEX_VALUE_MAX);
-	while (deferred.flush && !qmgr.finishing) {
-		deferred.flush = false;
-		flush_all(f);
-	}
-	deferred.flushing = false;
-	buf_done(&f->page.values);
-	mem_free(f);
-}
-
-/* Asked again meanwhile: once more, for what was passed by. */
-void
-deferred_flush(void)
-{
-	deferred.flush = true;
-	if (!deferred.flushing && !qmgr.finishing)
-		deferred.flushing = task_spawn("flush", flush_run, NULL);
-}
-
 void
 deferred_finish(void)
 {
@@ -383,6 +304,4 @@ deferred_start(void)
 	prepare();
 	if (!deferred.running && !qmgr.finishing)
 		deferred.running = task_spawn("deferred", deferred_run, NULL);
-	if (deferred.flush)
-		deferred_flush();
 }

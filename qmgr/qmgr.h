@@ -29,6 +29,7 @@
 #include "qmgr/destination.h"
 #include "qmgr/jobs.h"
 #include "qmgr/retry.h"
+#include "queue/filter.h"
 #include "queue/index.h"
 #include "queue/queue.h"
 #include "queue/queue_file.h"
@@ -369,7 +370,6 @@ void deferred_start(void);
 void deferred_indexed(const char *id, microseconds due);
 /* There was no room for one whose turn it is. Few are remembered; the others wait. */
 void deferred_want(const char *id);
-void deferred_flush(void);
 void deferred_finish(void);
 
 /* ---- indexing.c: the index and what is to be changed in it ---- */
@@ -409,10 +409,22 @@ bool reconcile_runs(void);
 void indexing_completed(void);
 uint64_t indexing_generation(void); /* another one, another index */
 
+/* ---- change.c: messages on disk ---- */
+enum queuectl_outcome change_on_disk(const char *id, enum queuectl_verb verb, const char **why);
+/* ids: separated by blanks. Appends a digit for each. False: no ids, or too many. */
+bool change_many(struct view ids, enum queuectl_verb verb, struct buf *outcomes);
+void change_held(struct view id); /* cleanup has put it on hold */
+
+/* ---- flush.c: deferred mail that is asked for ---- */
+/* Takes the filter. False: too many wait. */
+bool flush_start(struct queue_filter *filter);
+
 /* ---- commands.c ---- */
 void commands_prepare(void); /* before the jail: names to ids */
 enum queuectl_outcome command_run(
     const struct queuectl_command *command, uid_t uid, const char **why);
+/* Appends the outcomes. False: not a request. */
+bool command_run_many(const struct queuectl_many *many, uid_t uid, struct buf *outcomes);
 
 /* ---- qmgr.c: hooks of the service ---- */
 void qmgr_prepare(void);

@@ -207,6 +207,7 @@ compare_all(struct compare *c)
 		if (!compare_place(c, places[i]))
 			return false;
 	}
+	(void)indexing_flush();
 	c->at_end = reconcile.is_empty;
 	while (!c->at_end) {
 		if (!batch_run(c, entries_run))

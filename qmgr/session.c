@@ -31,16 +31,41 @@ answer_command(struct ipc *client, const struct ipc_frame *frame, uid_t uid)
 }
 
 static bool
+answer_many(struct ipc *client, const struct ipc_frame *frame, uid_t uid)
+{
+	struct queuectl_many many;
+	struct queuectl_many_result result;
+	struct buf outcomes = BUF_INIT(QUEUECTL_MANY_MAX);
+	bool ok;
+
+	if (!ipc_frame_decode(client, frame, &queuectl_many_message, &many))
+		return false;
+	ok = command_run_many(&many, uid, &outcomes);
+	result.outcomes = buf_view(&outcomes);
+	ok = ok &&
+	    ipc_send(client, &queuectl_many_result_message, &result,
+		clock_deadline(ANSWER_TIME)) == IPC_OK &&
+	    ipc_flush(client, clock_deadline(ANSWER_TIME)) == IPC_OK;
+	buf_done(&outcomes);
+	return ok;
+}
+
+static bool
 frame_handle(struct ipc *client, const struct ipc_frame *frame, uid_t uid, bool is_owner)
 {
 	struct queuectl_arrived arrived;
 
 	if (ipc_frame_is(frame, &queuectl_command_message))
 		return answer_command(client, frame, uid);
+	if (ipc_frame_is(frame, &queuectl_many_message))
+		return answer_many(client, frame, uid);
 	if (!is_owner || !ipc_frame_is(frame, &queuectl_arrived_message) ||
 	    !ipc_frame_decode(client, frame, &queuectl_arrived_message, &arrived))
 		return false;
-	intake_announced(arrived.queue_id, arrived.slot);
+	if (arrived.held)
+		change_held(arrived.queue_id);
+	else
+		intake_announced(arrived.queue_id, arrived.slot);
 	return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * showq: tells what is in the queue. It reads the queue files themselves, so what it says is
- * what a restart would find; it changes nothing. While the system is down root runs it
- * stand-alone, as the user that owns the queue.
+ * showq: tells what is in the queue. It reads the index where that can be believed, and the
+ * queue files otherwise, so what it says is what a restart would find; it changes nothing.
+ * While the system is down root runs it stand-alone, as the user that owns the queue.
  */
 #include <unistd.h>
 
@@ -37,7 +37,9 @@ static const struct sandbox_path paths[] = {
 	{ "slots", SANDBOX_READ },
 	{ "deferred", SANDBOX_READ },
 	{ "hold", SANDBOX_READ },
+	{ "index", SANDBOX_READ },
 	{ "private", SANDBOX_SOCKET },
+	{ "public", SANDBOX_SOCKET },
 	{ NULL, 0 },
 };
 

@@ -29,30 +29,83 @@ refusal(uid_t uid)
 	return error;
 }
 
+/* The filters of a request, which are texts. False: *error. */
 static bool
-answer(struct ipc *client, uid_t uid)
+filter_make(struct queue_filter *f, const struct view texts[FILTER_KINDS], const char **error)
+{
+	for (size_t i = 0; i < FILTER_KINDS; i++) {
+		if (texts[i].n && !queue_filter_add(f, (enum filter_kind)i, texts[i], error))
+			return false;
+	}
+	return true;
+}
+
+struct request {
+	bool is_summary;
+	struct view texts[FILTER_KINDS];
+};
+
+static enum ipc_result
+tell(struct ipc *client, const struct request *r, const char **error)
+{
+	struct queue_filter filter = { 0 };
+	enum ipc_result result = IPC_OK;
+
+	if (filter_make(&filter, r->texts, error)) {
+		*error = "";
+		if (!r->is_summary && queue_filter_is_empty(&filter))
+			result = list_maildrop(client, error);
+		if (r->is_summary)
+			result = summary_send(client, &filter, error);
+		else if (result == IPC_OK)
+			result = list_queue(client, &filter, error);
+	}
+	queue_filter_done(&filter);
+	return result;
+}
+
+static bool
+answer(struct ipc *client, const struct request *r, uid_t uid)
 {
 	const char *error = refusal(uid);
 	struct showq_end end = { 0 };
 	enum ipc_result result = IPC_OK;
 
-	if (!error) {
-		error = "";
-		result = list_maildrop(client, &error);
-		if (result == IPC_OK)
-			result = list_queue(client, &error);
-	}
+	if (!error)
+		result = tell(client, r, &error);
 	end.error = view_of(error);
 	return result == IPC_OK &&
 	    ipc_send(client, &showq_end_message, &end, clock_deadline(LIST_TIME)) == IPC_OK &&
 	    ipc_flush(client, clock_deadline(LIST_TIME)) == IPC_OK;
 }
 
+static bool
+request_decode(struct ipc *client, const struct ipc_frame *frame, struct request *r)
+{
+	struct showq_list l;
+	struct showq_summary s;
+
+	if (ipc_frame_is(frame, &showq_list_message)) {
+		if (!ipc_frame_decode(client, frame, &showq_list_message, &l))
+			return false;
+		*r = (struct request){ false,
+			{ l.from, l.to, l.destination, l.reason, l.older, l.larger } };
+		return true;
+	}
+	if (!ipc_frame_is(frame, &showq_summary_message) ||
+	    !ipc_frame_decode(client, frame, &showq_summary_message, &s))
+		return false;
+	*r = (struct request){ true,
+		{ s.from, s.to, s.destination, s.reason, s.older, s.larger } };
+	return true;
+}
+
 void
 session_run(const struct service_connection *c)
 {
 	struct ipc *client = ipc_new(c->fd);
-	struct showq_list request;
+	struct ipc_frame frame;
+	struct request request;
 	bool again = true;
 	uid_t uid;
 	pid_t pid;
@@ -61,11 +114,11 @@ session_run(const struct service_connection *c)
 		again = false;
 	while (again) {
 		service_session_idle(c, true);
-		if (ipc_expect(client, &showq_list_message, &request,
-			clock_deadline(REQUEST_TIME)) != IPC_OK)
+		if (ipc_receive(client, &frame, clock_deadline(REQUEST_TIME)) != IPC_OK)
 			break;
 		service_session_idle(c, false);
-		again = answer(client, uid) && !service_is_finishing();
+		again = request_decode(client, &frame, &request) &&
+		    answer(client, &request, uid) && !service_is_finishing();
 	}
 	ipc_free(&client);
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * postqueue: -p and -j list the queue, -f has all deferred mail tried now, -i one message.
- * Anybody may call it; showq and qmgr decide by the caller's uid what they do for him. While
- * the system is down, who may run the system gets a listing all the same: showq is run for it.
+ * postqueue: -p and -j list the queue, --summary tells what waits for which destination and
+ * why, -f has all deferred mail tried now, -s that for one destination, -i one message; filters
+ * narrow the first four down. Anybody may call it; showq and qmgr decide by the caller's uid
+ * what they do for him. While the system is down, who may run the system gets a listing all the
+ * same: showq is run for it.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +20,39 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "queue/queue.h"
 #include "tools/postqueue.h"
 #include "tools/queue_tool.h"
 
 #define LIST_TIME (3600 * SECOND)
 
-enum mode { MODE_NONE, MODE_LIST, MODE_JSON, MODE_FLUSH, MODE_FLUSH_ID, MODE_FLUSH_SITE };
+enum mode {
+	MODE_NONE,
+	MODE_LIST,
+	MODE_JSON,
+	MODE_SUMMARY,
+	MODE_FLUSH,
+	MODE_FLUSH_ID,
+	MODE_FLUSH_SITE
+};
+
+enum { OPTION_SUMMARY = 1, OPTION_TOP };
+
+static const struct option long_options[] = {
+	{ "summary", no_argument, NULL, OPTION_SUMMARY },
+	{ "top", required_argument, NULL, OPTION_TOP },
+	QUEUE_TOOL_FILTERS,
+	{ NULL, 0, NULL, 0 },
+};
+
+static struct command_line {
+	enum mode mode;
+	bool json; /* with --summary */
+	uint64_t top;
+	const char *argument;
+	struct queue_filter filter;
+} line = { .top = SUMMARY_TOP };
 
 static struct queue_tool tool = { .name = "postqueue" };
 
@@ -31,7 +60,8 @@ static void __attribute__((noreturn)) usage(void)
 {
 	queue_tool_fatal(&tool, EX_USAGE,
 	    "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | "
-	    "postqueue -s site");
+	    "postqueue -s site | postqueue --summary [-j] [--top count]; with -f, -j, -p and "
+	    "--summary: " QUEUE_TOOL_FILTER_USAGE);
 }
 
 /* ---- listings ---- */
@@ -42,16 +72,25 @@ frame_print(struct ipc *showq, const struct ipc_frame *frame, const struct postq
 {
 	struct showq_message message;
 	struct showq_recipient recipient;
+	struct showq_row row;
 	struct showq_end end;
 
+	if (ipc_frame_is(frame, &showq_row_message) &&
+	    ipc_frame_decode(showq, frame, &showq_row_message, &row)) {
+		if (p->row)
+			p->row(&row);
+		return true;
+	}
 	if (ipc_frame_is(frame, &showq_recipient_message) &&
 	    ipc_frame_decode(showq, frame, &showq_recipient_message, &recipient)) {
-		p->recipient(&recipient);
+		if (p->recipient)
+			p->recipient(&recipient);
 		return true;
 	}
 	if (ipc_frame_is(frame, &showq_message_message) &&
 	    ipc_frame_decode(showq, frame, &showq_message_message, &message)) {
-		p->message(&message);
+		if (p->message)
+			p->message(&message);
 		return true;
 	}
 	if (!ipc_frame_is(frame, &showq_end_message) ||
@@ -59,20 +98,39 @@ frame_print(struct ipc *showq, const struct ipc_frame *frame, const struct postq
 		queue_tool_fatal(&tool, EX_SOFTWARE, "malformed showq server response");
 	if (view_has_prefix(end.error, VIEW("not allowed")))
 		queue_tool_fatal(&tool, EX_NOPERM, "User is %.*s", VIEW_ARG(end.error));
+	if (view_has_prefix(end.error, VIEW("bad filter")))
+		queue_tool_fatal(&tool, EX_USAGE, "%.*s", VIEW_ARG(end.error));
 	if (end.error.n)
 		queue_tool_fatal(&tool, EX_TEMPFAIL, "the listing is not complete: %.*s",
 		    VIEW_ARG(end.error));
 	return false;
 }
 
+static enum ipc_result
+request_send(struct ipc *showq)
+{
+	const struct queue_filter *f = &line.filter;
+	struct showq_summary s = {
+		.from = queue_tool_filter_text(f, FILTER_FROM),
+		.to = queue_tool_filter_text(f, FILTER_TO),
+		.destination = queue_tool_filter_text(f, FILTER_DESTINATION),
+		.reason = queue_tool_filter_text(f, FILTER_REASON),
+		.older = queue_tool_filter_text(f, FILTER_OLDER),
+		.larger = queue_tool_filter_text(f, FILTER_LARGER),
+	};
+	struct showq_list l = { s.from, s.to, s.destination, s.reason, s.older, s.larger };
+
+	if (line.mode == MODE_SUMMARY)
+		return ipc_send(showq, &showq_summary_message, &s, clock_deadline(LIST_TIME));
+	return ipc_send(showq, &showq_list_message, &l, clock_deadline(LIST_TIME));
+}
+
 static void
 list(struct ipc *showq, const struct postqueue_printer *p)
 {
-	struct showq_list request = { 0 };
+	enum ipc_result result = request_send(showq);
 	struct ipc_frame frame;
-	enum ipc_result result;
 
-	result = ipc_send(showq, &showq_list_message, &request, clock_deadline(LIST_TIME));
 	do {
 		/* Whoever is reading wants to see what there is before the next wait. */
 		if (!ipc_has_input(showq))
@@ -149,24 +207,58 @@ show(const struct postqueue_printer *p)
 
 /* ---- deliveries ---- */
 
+/* What Postfix's postqueue says when the destination is none. */
 static void
-flush(enum queuectl_verb verb, const char *id)
+check_site(const char *site)
+{
+	struct view v = view_of(site);
+
+	for (size_t i = 0; i < v.n; i++) {
+		if (!char_is_alnum(v.p[i]) && !strchr("-._[]:", v.p[i]) && v.p[i] > 0)
+			v.n = 0;
+	}
+	if (v.n == 0)
+		queue_tool_fatal(&tool, EX_USAGE,
+		    "Cannot flush mail queue - invalid destination: \"%.100s\"", site);
+}
+
+static bool
+ask(struct ipc *qmgr, struct queuectl_result *result)
+{
+	switch (line.mode) {
+	case MODE_FLUSH_ID:
+		return queue_tool_ask(qmgr, QUEUECTL_FLUSH_ID, line.argument, result);
+	case MODE_FLUSH_SITE:
+		return queue_tool_ask_filtered(qmgr, QUEUECTL_FLUSH_SITE, &line.filter, result);
+	default:
+		return queue_tool_ask_filtered(qmgr,
+		    queue_filter_is_empty(&line.filter) ? QUEUECTL_FLUSH : QUEUECTL_FLUSH_SOME,
+		    &line.filter, result);
+	}
+}
+
+static void
+flush(void)
 {
 	struct queuectl_result result;
 	struct ipc *qmgr = queue_tool_connect(tool.values->queue_service_name);
 
-	if (!qmgr || !queue_tool_ask(qmgr, verb, id, &result))
+	if (!qmgr || !ask(qmgr, &result))
 		queue_tool_fatal(
 		    &tool, EX_UNAVAILABLE, "Cannot flush mail queue - mail system is down");
 	switch (result.outcome) {
 	case QUEUECTL_DONE:
 		break;
 	case QUEUECTL_NOT_ALLOWED:
+		if (line.mode == MODE_FLUSH_SITE)
+			queue_tool_fatal(&tool, EX_UNAVAILABLE,
+			    "Flush service is not configured for destination \"%s\"",
+			    line.argument);
 		queue_tool_fatal(&tool, EX_NOPERM,
 		    "User id %ld is not allowed to flush the mail queue", (long)getuid());
 	case QUEUECTL_NOT_FOUND:
-		queue_tool_fatal(
-		    &tool, EX_UNAVAILABLE, "Cannot flush queue ID %s: not found", id);
+		queue_tool_fatal(&tool, EX_UNAVAILABLE, "Cannot flush queue ID %s: not found",
+		    line.argument);
 	default:
 		queue_tool_fatal(
 		    &tool, EX_TEMPFAIL, "Cannot flush mail queue: %.*s", VIEW_ARG(result.why));
@@ -174,10 +266,12 @@ flush(enum queuectl_verb verb, const char *id)
 	ipc_free(&qmgr);
 }
 
+/* ---- the command line ---- */
+
 static void
-run(enum mode mode, const char *argument)
+run(void)
 {
-	switch (mode) {
+	switch (line.mode) {
 	case MODE_NONE:
 		usage();
 	case MODE_LIST:
@@ -186,25 +280,32 @@ run(enum mode mode, const char *argument)
 	case MODE_JSON:
 		show(&postqueue_json);
 		break;
-	case MODE_FLUSH:
-		flush(QUEUECTL_FLUSH, "");
+	case MODE_SUMMARY:
+		postqueue_summary_top(line.top);
+		show(line.json ? &postqueue_summary_json : &postqueue_summary_text);
 		break;
 	case MODE_FLUSH_ID:
-		if (!queue_id_is_valid(view_of(argument)))
+		if (!queue_id_is_valid(view_of(line.argument)))
 			queue_tool_fatal(&tool, EX_USAGE,
-			    "Cannot flush queue ID - invalid name: \"%.100s\"", argument);
-		flush(QUEUECTL_FLUSH_ID, argument);
+			    "Cannot flush queue ID - invalid name: \"%.100s\"", line.argument);
+		flush();
 		break;
 	case MODE_FLUSH_SITE:
-		queue_tool_fatal(&tool, EX_UNAVAILABLE,
-		    "-s: flushing by destination is not supported yet: use -f");
+		check_site(line.argument);
+		queue_tool_filter(&tool, &line.filter, QUEUE_TOOL_FILTER + FILTER_DESTINATION,
+		    line.argument, EX_USAGE);
+		flush();
+		break;
+	case MODE_FLUSH:
+		flush();
+		break;
 	}
 }
 
 static enum mode
-mode_of(int letter)
+mode_of(int option)
 {
-	switch (letter) {
+	switch (option) {
 	case 'f':
 		return MODE_FLUSH;
 	case 'i':
@@ -215,36 +316,65 @@ mode_of(int letter)
 		return MODE_LIST;
 	case 's':
 		return MODE_FLUSH_SITE;
+	case OPTION_SUMMARY:
+		return MODE_SUMMARY;
 	default:
 		usage();
 	}
 }
 
+/* -j says how a summary is shown, in whichever order. */
+static void
+take_mode(enum mode mode, const char *argument)
+{
+	if ((line.mode == MODE_SUMMARY && mode == MODE_JSON) ||
+	    (line.mode == MODE_JSON && mode == MODE_SUMMARY)) {
+		line.json = true;
+		line.mode = MODE_SUMMARY;
+		return;
+	}
+	if (line.mode != MODE_NONE)
+		usage();
+	line.mode = mode;
+	line.argument = argument;
+}
+
+static void
+check_line(void)
+{
+	bool one = line.mode == MODE_FLUSH_ID || line.mode == MODE_FLUSH_SITE;
+
+	if (line.mode == MODE_NONE || (one && !queue_filter_is_empty(&line.filter)))
+		usage();
+}
+
 int
 main(int argc, char **argv)
 {
-	const char *directory = NULL, *argument = NULL;
-	enum mode mode = MODE_NONE;
-	int letter, verbose = 0;
+	const char *directory = NULL;
+	int option, verbose = 0;
 
 	opterr = 0;
-	while ((letter = getopt(argc, argv, "+c:fi:jps:v")) != -1) {
-		if (letter == 'c') {
+	while ((option = getopt_long(argc, argv, "+c:fi:jps:v", long_options, NULL)) != -1) {
+		if (option == 'c')
 			directory = optarg;
-		} else if (letter == 'v') {
+		else if (option == 'v')
 			verbose++;
-		} else {
-			if (mode != MODE_NONE)
-				usage();
-			mode = mode_of(letter);
-			argument = optarg;
-		}
+		else if (queue_tool_is_filter(option))
+			queue_tool_filter(&tool, &line.filter, option, optarg, EX_USAGE);
+		else if (option != OPTION_TOP)
+			take_mode(mode_of(option), optarg);
+		else if (!number_parse(view_of(optarg), UINT32_MAX, &line.top))
+			queue_tool_fatal(
+			    &tool, EX_USAGE, "bad --top \"%.60s\": give a number", optarg);
 	}
-	if (mode == MODE_NONE || argv[optind])
+	if (argv[optind])
 		usage();
+	check_line();
 	queue_tool_open(&tool, "postqueue", directory);
 	log_set_verbose(verbose);
-	run(mode, argument);
+	run();
+	queue_filter_done(&line.filter);
 	queue_tool_done(&tool);
 	return EX_OK;
 }

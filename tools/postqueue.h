@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two forms in which postqueue prints a listing. */
+/* The forms in which postqueue prints a listing or a summary. */
 #ifndef TOOLS_POSTQUEUE_H
 #define TOOLS_POSTQUEUE_H
 
@@ -7,14 +7,21 @@
 
 #include "proto/showq.h"
 
-/* Everything goes to standard output; begin and end frame the listing. */
+/* Everything goes to standard output. A function may be NULL: nothing is printed. */
 struct postqueue_printer {
 	void (*message)(const struct showq_message *m);
 	void (*recipient)(const struct showq_recipient *r);
 	void (*end)(void);
+	void (*row)(const struct showq_row *row);
 };
 
 /* postqueue_print.c: the listing of mailq, and JSON lines. */
 extern const struct postqueue_printer postqueue_text, postqueue_json;
+
+/* postqueue_summary.c: the summary, for people and as JSON lines. */
+extern const struct postqueue_printer postqueue_summary_text, postqueue_summary_json;
+#define SUMMARY_TOP 20
+/* How many destinations and reasons are told of; 0: all. */
+void postqueue_summary_top(uint64_t top);
 
 #endif

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * postsuper: deletes, holds, releases, requeues and expires messages, by id, "-" for ids from
- * standard input, or ALL. While qmgr runs it owns the queue files, so it is asked; otherwise
- * this program takes qmgr's place, lock included, and changes the files itself. It is for root
- * and the owner of the queue, and becomes the latter before it touches anything.
+ * standard input, ALL, or those that filters select; -s has the index made anew. While qmgr
+ * runs it owns the queue files, so it is asked; otherwise this program takes qmgr's place, lock
+ * included, and changes the files itself. It is for root and the owner of the queue, and
+ * becomes the latter before it touches anything.
  */
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "queue/index.h"
 #include "service/sandbox.h"
 #include "tools/postsuper.h"
 
@@ -25,12 +28,18 @@ static const struct action actions[] = {
 	    IN_INCOMING | IN_DEFERRED },
 	{ 'H', QUEUECTL_RELEASE, "released from hold", "Released from hold", IN_HOLD, IN_HOLD },
 	{ 'r', QUEUECTL_REQUEUE, "requeued", "Requeued", IN_QUEUE, IN_QUEUE },
+	{ 's', QUEUECTL_REBUILD, "", "", 0, 0 },
+};
+
+static const struct option long_options[] = {
+	QUEUE_TOOL_FILTERS,
+	{ NULL, 0, NULL, 0 },
 };
 
 /* One option of the command line. */
 struct request {
 	const struct action *action;
-	const char *id; /* or "-" or "ALL" */
+	const char *id; /* or "-" or "ALL"; NULL: what the filters select */
 };
 
 static struct postsuper postsuper;
@@ -41,7 +50,8 @@ static void __attribute__((noreturn)) usage(void)
 	    "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)] "
 	    "[-f queue_id (expire and/or un-hold)] [-h queue_id (hold)] [-H queue_id "
 	    "(un-hold)] [-p (purge temporary files)] [-r queue_id (requeue)] [-s (structure "
-	    "fix)] [-S (redundant structure fix)] [-v (verbose)] [queue...]");
+	    "fix)] [-S (redundant structure fix)] [-v (verbose)] " QUEUE_TOOL_FILTER_USAGE
+	    " [queue...]");
 }
 
 static const struct action *
@@ -56,16 +66,6 @@ action_find(int letter)
 
 /* ---- which messages ---- */
 
-static bool
-change(const struct action *a, const char *id)
-{
-	if (!postsuper_change(&postsuper, a, id))
-		return false;
-	if (a->letter == 'f' && postsuper_is_held(&postsuper, id))
-		return postsuper_change(&postsuper, action_find('H'), id);
-	return true;
-}
-
 static void
 change_one(const struct action *a, const char *id)
 {
@@ -75,7 +75,7 @@ change_one(const struct action *a, const char *id)
 	}
 	if (postsuper.places && !postsuper_is_at(&postsuper, id, postsuper.places))
 		return;
-	change(a, id);
+	(void)postsuper_change(&postsuper, a, id);
 }
 
 static void
@@ -94,46 +94,21 @@ change_from_input(const struct action *a)
 }
 
 static void
-change_place(const struct action *a, enum queue_place place)
-{
-	struct queue_scan *scan = queue_scan_new(postsuper.queue, place);
-	char id[QUEUE_ID_SIZE];
-	const char *why;
-	microseconds due;
-
-	while (queue_scan_next(scan, id, &due, &why))
-		(void)change(a, id);
-	if (why)
-		queue_tool_say(
-		    &postsuper.tool, "warning: %s: %s", queue_place_name(place), why);
-	queue_scan_free(&scan);
-}
-
-static void
 change_all(const struct action *a)
 {
-	static const struct {
-		unsigned bit;
-		enum queue_place place;
-	} all[] = {
-		{ IN_HOLD, QUEUE_HOLD },
-		{ IN_INCOMING, QUEUE_INCOMING },
-		{ IN_DEFERRED, QUEUE_DEFERRED },
-	};
 	unsigned places = postsuper.places ? postsuper.places & a->places : a->default_places;
 
-	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		if (places & all[i].bit)
-			change_place(a, all[i].place);
-	}
-	if (places & IN_MAILDROP)
+	postsuper_change_places(&postsuper, a, places & IN_QUEUE);
+	if ((places & IN_MAILDROP) && queue_filter_is_empty(&postsuper.filter))
 		postsuper_delete_maildrop(&postsuper);
 }
 
 static void
 request_run(const struct request *r)
 {
-	if (strcmp(r->id, "-") == 0)
+	if (r->action->letter == 's')
+		postsuper_rebuild(&postsuper);
+	else if (strcmp(r->id, "-") == 0)
 		change_from_input(r->action);
 	else if (strcmp(r->id, "ALL") == 0)
 		change_all(r->action);
@@ -195,10 +170,64 @@ prepare(const char *directory, int verbose)
 	log_set_verbose(verbose);
 	postsuper_connect(&postsuper);
 	become_owner();
+	if (!postsuper.qmgr)
+		queue_index_doubt(".");
 	postsuper.queue = queue_open(".", postsuper.tool.values->queue_sync, &why);
 	if (!postsuper.queue)
 		queue_tool_fatal(&postsuper.tool, 1,
 		    "use of this command is reserved for the superuser (%s)", why);
+}
+
+/* With filters, an option that takes an id may stand without one. */
+static const char *
+id_of(int argc, char **argv)
+{
+	if (!view_has_prefix(view_of(optarg), VIEW("--")))
+		return optarg;
+	optind--;
+	(void)argc, (void)argv;
+	return NULL;
+}
+
+static void
+check_requests(struct request *requests, size_t count)
+{
+	bool filtered = !queue_filter_is_empty(&postsuper.filter);
+
+	for (size_t i = 0; i < count; i++) {
+		if (requests[i].action->letter == 's')
+			continue;
+		if (!requests[i].id && !filtered)
+			usage();
+		if (requests[i].id && filtered && strcmp(requests[i].id, "ALL") != 0)
+			queue_tool_fatal(&postsuper.tool, 1,
+			    "-%c %.60s: give a queue id or filters, not both",
+			    requests[i].action->letter, requests[i].id);
+		if (!requests[i].id)
+			requests[i].id = "ALL";
+	}
+	if (filtered && count == 0)
+		queue_tool_fatal(
+		    &postsuper.tool, 1, "say what is to be done: -d, -e, -f, -h, -H or -r");
+}
+
+/* One option. False: it changes nothing. */
+static bool
+take_option(int option, int argc, char **argv, struct request *request)
+{
+	if (queue_tool_is_filter(option)) {
+		queue_tool_filter(&postsuper.tool, &postsuper.filter, option, optarg, 1);
+		return false;
+	}
+	if (option == 'p')
+		return false;
+	if (option == 's' || option == 'S')
+		*request = (struct request){ action_find('s'), NULL };
+	else if (option == ':' && strchr("defhHr", optopt))
+		*request = (struct request){ action_find(optopt), NULL };
+	else
+		*request = (struct request){ action_find(option), id_of(argc, argv) };
+	return true;
 }
 
 int
@@ -207,27 +236,25 @@ main(int argc, char **argv)
 	struct request *requests = mem_zero(ACTIONS_MAX, sizeof(*requests));
 	const char *directory = NULL;
 	size_t count = 0;
-	int letter, verbose = 0;
+	int option, verbose = 0;
 
 	postsuper.tool.name = "postsuper";
 	opterr = 0;
-	while ((letter = getopt(argc, argv, "+c:d:e:f:h:H:pr:sSv")) != -1) {
-		if (letter == 'c')
+	while ((option = getopt_long(argc, argv, ":c:d:e:f:h:H:pr:sSv", long_options, NULL)) !=
+	    -1) {
+		if (option == 'c')
 			directory = optarg;
-		else if (letter == 'v')
+		else if (option == 'v')
 			verbose++;
-		else if (letter == 'p' || letter == 's' || letter == 'S')
-			queue_tool_say(&postsuper.tool,
-			    "-%c: nothing to do: the queue manager keeps the queue in order",
-			    letter);
 		else if (count == ACTIONS_MAX)
 			queue_tool_fatal(&postsuper.tool, 1, "too many options");
 		else
-			requests[count++] = (struct request){ action_find(letter), optarg };
+			count += take_option(option, argc, argv, &requests[count]);
 	}
 	places_read(argv + optind);
 	if (argc < 2)
 		usage();
+	check_requests(requests, count);
 	if (count > 0) {
 		prepare(directory, verbose);
 		for (size_t i = 0; i < count; i++)

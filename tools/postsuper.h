@@ -19,7 +19,7 @@ struct action {
 	unsigned default_places;
 };
 
-#define VERBS (QUEUECTL_EXPIRE + 1)
+#define VERBS (QUEUECTL_FLUSH_SOME + 1)
 
 struct postsuper {
 	struct queue_tool tool;
@@ -27,6 +27,7 @@ struct postsuper {
 	struct ipc *qmgr; /* NULL: not running, and lock is held */
 	int lock;
 	unsigned places; /* named on the command line; 0: none were */
+	struct queue_filter filter;
 	unsigned long counts[VERBS];
 	bool failed;
 };
@@ -38,6 +39,12 @@ void postsuper_connect(struct postsuper *p);
 
 /* One message; says what was done, or warns. Not finding it is no failure. */
 bool postsuper_change(struct postsuper *p, const struct action *a, const char *id);
+/* Many, whatever of them is still there; the ids are separated by blanks. */
+void postsuper_change_many(struct postsuper *p, const struct action *a, struct view ids);
+/* The messages of the places that the filters select, in batches. */
+void postsuper_change_places(struct postsuper *p, const struct action *a, unsigned places);
+/* The index is made anew: now, or when the system starts. */
+void postsuper_rebuild(struct postsuper *p);
 bool postsuper_is_at(struct postsuper *p, const char *id, unsigned places);
 bool postsuper_is_held(struct postsuper *p, const char *id);
 void postsuper_delete_maildrop(struct postsuper *p);

@@ -17,9 +17,12 @@
 #include "proto/maildrop.h"
 #include "queue/index.h"
 #include "queue/queue_file.h"
+#include "queue/walk.h"
 #include "tools/postsuper.h"
 
-#define LOCK_NAME "pid/qmgr.lock" /* qmgr holds it while it runs, by whatever name */
+#define WALKED      ((size_t)QUEUECTL_MANY_MAX)
+#define ANSWER_TIME (600 * SECOND)
+#define LOCK_NAME   "pid/qmgr.lock" /* qmgr holds it while it runs, by whatever name */
 
 void
 postsuper_connect(struct postsuper *p)
@@ -45,7 +48,6 @@ postsuper_connect(struct postsuper *p)
 		    "lock %s: %s: the queue manager is starting or "
 		    "ending: try again",
 		    LOCK_NAME, strerror(errno));
-	queue_index_doubt(".");
 }
 
 void
@@ -157,8 +159,31 @@ change_directly(struct postsuper *p, const struct action *a, const char *id, con
 
 /* ---- both ways ---- */
 
-bool
-postsuper_change(struct postsuper *p, const struct action *a, const char *id)
+static bool
+change_outcome(struct postsuper *p, const struct action *a, struct view id,
+    const struct queuectl_result *r)
+{
+	switch (r->outcome) {
+	case QUEUECTL_DONE:
+		queue_tool_say(&p->tool, "%.*s: %s%s%.*s%s", VIEW_ARG(id), a->done,
+		    r->why.n ? " (" : "", VIEW_ARG(r->why), r->why.n ? ")" : "");
+		p->counts[a->verb]++;
+		return true;
+	case QUEUECTL_NOT_FOUND:
+		return false;
+	case QUEUECTL_NOT_ALLOWED:
+		queue_tool_fatal(
+		    &p->tool, 1, "use of this command is reserved for the superuser");
+	default:
+		queue_tool_say(&p->tool, "warning: %.*s: not %s: %.*s", VIEW_ARG(id), a->done,
+		    VIEW_ARG(r->why));
+		p->failed = true;
+		return false;
+	}
+}
+
+static bool
+change_one(struct postsuper *p, const struct action *a, const char *id)
 {
 	struct queuectl_result result = { .outcome = QUEUECTL_FAILED };
 	const char *why = "";
@@ -170,23 +195,147 @@ postsuper_change(struct postsuper *p, const struct action *a, const char *id)
 		queue_tool_fatal(&p->tool, 1, "lost connection with the queue manager: %s",
 		    ipc_why(p->qmgr));
 	}
-	switch (result.outcome) {
-	case QUEUECTL_DONE:
-		queue_tool_say(&p->tool, "%s: %s%s%.*s%s", id, a->done,
-		    result.why.n ? " (" : "", VIEW_ARG(result.why), result.why.n ? ")" : "");
-		p->counts[a->verb]++;
-		return true;
-	case QUEUECTL_NOT_FOUND:
+	return change_outcome(p, a, view_of(id), &result);
+}
+
+bool
+postsuper_change(struct postsuper *p, const struct action *a, const char *id)
+{
+	static const struct action release = { 'H', QUEUECTL_RELEASE, "released from hold",
+		"Released from hold", IN_HOLD, IN_HOLD };
+
+	if (!change_one(p, a, id))
 		return false;
-	case QUEUECTL_NOT_ALLOWED:
+	if (a->letter == 'f' && postsuper_is_held(p, id))
+		return change_one(p, &release, id);
+	return true;
+}
+
+/* ---- many ---- */
+
+static void
+change_alone(struct postsuper *p, const struct action *a, struct view id)
+{
+	char name[QUEUE_ID_SIZE];
+
+	memcpy(name, id.p, id.n);
+	name[id.n] = '\0';
+	(void)postsuper_change(p, a, name);
+}
+
+/* What could not be done is asked for once more, alone, to learn why. */
+static void
+take_outcomes(
+    struct postsuper *p, const struct action *a, struct view ids, struct view outcomes)
+{
+	struct view id;
+
+	for (size_t i = 0; i < outcomes.n && view_next_word(&ids, " ", &id); i++) {
+		struct queuectl_result r = { .outcome = (uint64_t)(outcomes.p[i] - '0') };
+
+		if (r.outcome == QUEUECTL_ALONE || r.outcome == QUEUECTL_FAILED)
+			change_alone(p, a, id);
+		else
+			(void)change_outcome(p, a, id, &r);
+	}
+}
+
+void
+postsuper_change_many(struct postsuper *p, const struct action *a, struct view ids)
+{
+	struct queuectl_many many = { .verb = a->verb, .ids = ids };
+	nanoseconds deadline = clock_deadline(ANSWER_TIME);
+	struct queuectl_many_result result;
+	struct buf outcomes = BUF_INIT(QUEUECTL_MANY_MAX);
+	struct view id;
+
+	if (!p->qmgr || a->letter == 'f') {
+		while (view_next_word(&ids, " ", &id))
+			change_alone(p, a, id);
+		return;
+	}
+	if (ipc_send(p->qmgr, &queuectl_many_message, &many, deadline) != IPC_OK ||
+	    ipc_expect(p->qmgr, &queuectl_many_result_message, &result, deadline) != IPC_OK)
+		queue_tool_fatal(&p->tool, 1, "lost connection with the queue manager: %s",
+		    ipc_why(p->qmgr));
+	buf_append_view(&outcomes, result.outcomes);
+	take_outcomes(p, a, ids, buf_view(&outcomes));
+	buf_done(&outcomes);
+}
+
+/* The index, when it can be believed: this program, in qmgr's place, makes it doubtful. */
+static struct queue_index *
+index_open(struct postsuper *p)
+{
+	struct queuectl_result result = { 0 };
+	const char *why;
+
+	if (!p->qmgr || !queue_tool_ask(p->qmgr, QUEUECTL_INDEX, "", &result) ||
+	    result.outcome != QUEUECTL_DONE)
+		return NULL;
+	return queue_index_open_reader(".", &why);
+}
+
+static unsigned
+walk_places(unsigned places)
+{
+	return (places & IN_HOLD ? WALK_HOLD : 0U) |
+	    (places & IN_INCOMING ? WALK_INCOMING : 0U) |
+	    (places & IN_DEFERRED ? WALK_DEFERRED : 0U);
+}
+
+/*
+ * In one pass over the queue, as it is now: what a change moves behind the place where the walk
+ * is must not be met again. So held mail, which a release moves into deferred, is gone through
+ * last, and what is deferred by then was looked at before.
+ */
+void
+postsuper_change_places(struct postsuper *p, const struct action *a, unsigned places)
+{
+	struct queue_index *index = index_open(p);
+	struct queue_walk *walk =
+	    queue_walk_new(p->queue, index, walk_places(places), &p->filter);
+	struct buf ids = BUF_INIT(QUEUECTL_MANY_MAX * QUEUE_ID_SIZE);
+	size_t count, gathered = 0;
+	const char *why = NULL;
+
+	do {
+		if (!queue_walk_read(walk, &count, &why)) {
+			queue_tool_say(&p->tool, "warning: not all of the queue: %s", why);
+			p->failed = true;
+			count = 1;
+			continue;
+		}
+		for (size_t i = 0; i < count; i++, gathered++)
+			buf_printf(&ids, "%s ", queue_walk_at(walk, i).entry->id);
+		if (gathered > 0 && (count == 0 || gathered + WALK_BATCH > WALKED)) {
+			postsuper_change_many(p, a, buf_view(&ids));
+			buf_clear(&ids);
+			gathered = 0;
+		}
+	} while (count > 0);
+	buf_done(&ids);
+	queue_walk_free(&walk);
+	queue_index_close(&index);
+}
+
+void
+postsuper_rebuild(struct postsuper *p)
+{
+	struct queuectl_result result;
+
+	if (!p->qmgr) {
+		queue_index_forget(".");
+		queue_tool_say(&p->tool, "the index will be made anew when the system starts");
+		return;
+	}
+	if (!queue_tool_ask(p->qmgr, QUEUECTL_REBUILD, "", &result))
+		queue_tool_fatal(&p->tool, 1, "lost connection with the queue manager: %s",
+		    ipc_why(p->qmgr));
+	if (result.outcome != QUEUECTL_DONE)
 		queue_tool_fatal(
 		    &p->tool, 1, "use of this command is reserved for the superuser");
-	default:
-		queue_tool_say(
-		    &p->tool, "warning: %s: not %s: %.*s", id, a->done, VIEW_ARG(result.why));
-		p->failed = true;
-		return false;
-	}
+	queue_tool_say(&p->tool, "the index is being made anew from the queue files");
 }
 
 /* Whole submissions and partial ones alike. */

@@ -86,12 +86,59 @@ queue_tool_connect(const char *service)
 }
 
 bool
+queue_tool_is_filter(int option)
+{
+	return option >= QUEUE_TOOL_FILTER && option < QUEUE_TOOL_FILTER + FILTER_KINDS;
+}
+
+void
+queue_tool_filter(
+    const struct queue_tool *t, struct queue_filter *f, int option, const char *text, int code)
+{
+	const char *why;
+
+	if (!queue_filter_add(
+		f, (enum filter_kind)(option - QUEUE_TOOL_FILTER), view_of(text), &why))
+		queue_tool_fatal(t, code, "%s", why);
+}
+
+struct view
+queue_tool_filter_text(const struct queue_filter *f, enum filter_kind kind)
+{
+	return view_of(f->texts[kind]);
+}
+
+static bool
+ask(struct ipc *qmgr, const struct queuectl_command *command, struct queuectl_result *result)
+{
+	nanoseconds deadline = clock_deadline(ANSWER_TIME);
+
+	return ipc_send(qmgr, &queuectl_command_message, command, deadline) == IPC_OK &&
+	    ipc_expect(qmgr, &queuectl_result_message, result, deadline) == IPC_OK;
+}
+
+bool
 queue_tool_ask(
     struct ipc *qmgr, enum queuectl_verb verb, const char *id, struct queuectl_result *result)
 {
 	struct queuectl_command command = { .verb = verb, .queue_id = view_of(id) };
-	nanoseconds deadline = clock_deadline(ANSWER_TIME);
 
-	return ipc_send(qmgr, &queuectl_command_message, &command, deadline) == IPC_OK &&
-	    ipc_expect(qmgr, &queuectl_result_message, result, deadline) == IPC_OK;
+	return ask(qmgr, &command, result);
+}
+
+bool
+queue_tool_ask_filtered(struct ipc *qmgr, enum queuectl_verb verb, const struct queue_filter *f,
+    struct queuectl_result *result)
+{
+	struct queuectl_command command = {
+		.verb = verb,
+		.from = queue_tool_filter_text(f, FILTER_FROM),
+		.to = queue_tool_filter_text(f, FILTER_TO),
+		.destination = queue_tool_filter_text(f, FILTER_DESTINATION),
+		.reason = queue_tool_filter_text(f, FILTER_REASON),
+		.older = queue_tool_filter_text(f, FILTER_OLDER),
+		.larger = queue_tool_filter_text(f, FILTER_LARGER),
+	};
+
+	return ask(qmgr, &command, result);
 }

@@ -3,6 +3,9 @@
  * showq/1: a listing of the queue.
  *
  *   client: list          showq: message, recipient..., message, ..., end
+ *   client: summary       showq: row..., end
+ *
+ * Both take filters: texts as lib/queue/filter.h knows them.
  */
 #ifndef PROTO_SHOWQ_H
 #define PROTO_SHOWQ_H
@@ -10,7 +13,21 @@
 #include "ipc/ipc.h"
 
 struct showq_list {
-	bool unused;
+	struct view from, to, destination, reason, older, larger; /* empty: not given */
+};
+
+struct showq_summary {
+	struct view from, to, destination, reason, older, larger;
+};
+
+/* One line of a summary. First the totals, then destinations, then reasons; most first. */
+enum showq_row_kind { SHOWQ_TOTAL, SHOWQ_PLACE, SHOWQ_DESTINATION, SHOWQ_REASON };
+struct showq_row {
+	uint64_t kind;
+	struct view name; /* a place of the queue, a domain, a reason; empty: all others */
+	uint64_t messages, recipients;
+	uint64_t size;           /* of the messages */
+	uint64_t oldest, newest; /* arrival, microseconds */
 };
 
 struct showq_message {
@@ -33,6 +50,8 @@ struct showq_end {
 };
 
 extern const struct ipc_message showq_list_message;
+extern const struct ipc_message showq_summary_message;
+extern const struct ipc_message showq_row_message;
 extern const struct ipc_message showq_message_message;
 extern const struct ipc_message showq_recipient_message;
 extern const struct ipc_message showq_end_message;

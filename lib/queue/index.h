@@ -57,6 +57,9 @@ bool queue_index_is_settled(struct queue *q, struct queue_index *x);
  */
 void queue_index_doubt(const char *directory);
 
+/* Nor is what is there worth comparing: it is made anew at the next start. */
+void queue_index_forget(const char *directory);
+
 /* The writer syncs it and notes that it is in order. Readers: just closes. */
 void queue_index_close(struct queue_index **x);
 

@@ -145,3 +145,12 @@ queue_index_doubt(const char *directory)
 	file_close(&fd);
 	mem_free(path);
 }
+
+void
+queue_index_forget(const char *directory)
+{
+	char *path = mem_printf("%s/index/%s", directory, STATE_NAME);
+
+	(void)unlink(path);
+	mem_free(path);
+}

@@ -330,9 +330,10 @@ queue_slot_hint(struct queue *q, const char *id, uint64_t slot)
 	slot_learn(&q->slots, slot, id);
 }
 
-enum queue_result
-queue_move(struct queue *q, const char *id, enum queue_place from, enum queue_place to,
-    const char **why)
+/* *durable: it was in a slot, and has been committed to a file. */
+static enum queue_result
+rename_message(struct queue *q, const char *id, enum queue_place from, enum queue_place to,
+    bool *durable, const char **why)
 {
 	struct queue_dir *source = queue_dir_of(q, from, id);
 	struct queue_dir *target = queue_dir_of(q, to, id);
@@ -342,18 +343,50 @@ queue_move(struct queue *q, const char *id, enum queue_place from, enum queue_pl
 	if (!source)
 		return queue_lookup_error(ENOENT, why);
 	slot = queue_slot_of(q, from, id);
+	*durable = slot != 0;
 	if (slot)
 		return slot_move(q, slot, id, to, why);
 	error = rename_no_replace(source->fd, target->fd, id);
 	/* A move out of a slot that was cut short may have left something. */
 	if (error == EEXIST && queue_remove_incomplete(q, id, to, why) == QUEUE_OK)
 		error = rename_no_replace(source->fd, target->fd, id);
-	if (error)
-		return queue_lookup_error(error, why);
+	return error ? queue_lookup_error(error, why) : QUEUE_OK;
+}
+
+enum queue_result
+queue_rename(struct queue *q, const char *id, enum queue_place from, enum queue_place to,
+    const char **why)
+{
+	bool durable;
+
+	return rename_message(q, id, from, to, &durable, why);
+}
+
+enum queue_result
+queue_sync(struct queue *q, enum queue_place place, const char **why)
+{
+	struct queue_dir *dir;
+	int error = 0;
+
+	for (size_t i = 0; !error && (dir = queue_dir_at(q, place, i)) != NULL; i++)
+		error = queue_dir_sync(q, dir);
+	return error ? queue_system_error(error, why) : QUEUE_OK;
+}
+
+enum queue_result
+queue_move(struct queue *q, const char *id, enum queue_place from, enum queue_place to,
+    const char **why)
+{
+	bool durable = false;
+	enum queue_result r = rename_message(q, id, from, to, &durable, why);
+	int error;
+
+	if (r != QUEUE_OK || durable)
+		return r;
 	/* The new name first: in between, a crash may leave both, but never none. */
-	error = queue_dir_sync(q, target);
+	error = queue_dir_sync(q, queue_dir_of(q, to, id));
 	if (!error)
-		error = queue_dir_sync(q, source);
+		error = queue_dir_sync(q, queue_dir_of(q, from, id));
 	return error ? queue_system_error(error, why) : QUEUE_OK;
 }
 

@@ -95,6 +95,11 @@ bool queue_free_space(struct queue *q, unsigned long long *bytes);
 enum queue_result queue_move(struct queue *q, const char *id, enum queue_place from,
     enum queue_place to, const char **why);
 
+/* The same without waiting for the disk, and the wait for all that was moved in the place. */
+enum queue_result queue_rename(struct queue *q, const char *id, enum queue_place from,
+    enum queue_place to, const char **why);
+enum queue_result queue_sync(struct queue *q, enum queue_place place, const char **why);
+
 /* Removes. Not durable at once: after a crash it may be there again (delivering twice). */
 enum queue_result queue_remove(
     struct queue *q, const char *id, enum queue_place from, const char **why);

@@ -3,6 +3,7 @@
  * Says one thing to qmgr and prints the answer: for tests.
  *
  *   queuectl QUEUE_DIRECTORY arrived|flush|flush-id|hold|release|delete|requeue|expire [ID]
+ *   queuectl QUEUE_DIRECTORY index|rebuild
  *
  * Prints "done", "not-found", "not-allowed" or "failed", and the reason.
  */
@@ -16,7 +17,7 @@
 #define PATIENCE (60 * SECOND)
 
 static const char *const verbs[] = { "arrived", "flush", "flush-id", "hold", "release",
-	"delete", "requeue", "expire" };
+	"delete", "requeue", "expire", "index", "rebuild" };
 static const char *const outcomes[] = { "?", "done", "not-found", "not-allowed", "failed" };
 
 int
