@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Comparing the index with the files it is about. All names in deferred and hold are read: a
- * message whose entry is there and has the due time of its file is as it should be; any other
- * one is opened and entered. Then, unless the index began empty, its entries are gone through:
- * those without a file are taken out. What happens to messages meanwhile is noted later than
- * what is read here, or the message is left alone, for its note says more.
+ * message whose entry is there and has the due time and the length of its file is as it should
+ * be, since journals only grow; any other one is opened and entered. Then, unless the index
+ * began empty, its entries are gone through: those without a file are taken out. What happens
+ * to messages meanwhile is noted later than what is read here, or the message is left alone,
+ * for its note says more.
  *
  * It takes every second moment of one thread only, so that mail that is under way does not feel
  * it.
@@ -48,14 +49,14 @@ struct compare {
 static bool
 is_right(struct compare *c, const char *id, microseconds due)
 {
-	enum queue_place place;
-	microseconds entered;
+	struct index_head head;
 	bool found;
 
 	if (!queue_index_find(c->index, id, &c->value, &found, &c->why) || !found ||
-	    !index_entry_peek(buf_view(&c->value), &place, &entered))
+	    !index_entry_peek(buf_view(&c->value), &head))
 		return false;
-	return place == c->place && (place == QUEUE_HOLD || entered == due);
+	return head.place == c->place && head.length == queue_scan_length(c->scan) &&
+	    (head.place == QUEUE_HOLD || head.due == due);
 }
 
 static void
@@ -107,19 +108,18 @@ entries_run(void *argument)
 	if (!queue_index_page(c->index, c->after, &c->page, &c->why))
 		return;
 	for (size_t i = 0; i < c->page.count; i++) {
-		enum queue_place place;
-		microseconds due;
+		struct index_head head;
 
-		if (!index_entry_peek(index_page_value(&c->page, i), &place, &due)) {
+		if (!index_entry_peek(index_page_value(&c->page, i), &head)) {
 			c->why = "an entry is damaged";
 			return;
 		}
-		if (queue_is_at(qmgr.queue, c->page.ids[i], place))
+		if (queue_is_at(qmgr.queue, c->page.ids[i], head.place))
 			continue;
 		c->notes[c->count] = NEW(struct indexing_note);
 		list_init(&c->notes[c->count]->link);
 		c->notes[c->count]->change.op = INDEX_REMOVE;
-		c->notes[c->count]->change.place = place;
+		c->notes[c->count]->change.place = head.place;
 		memcpy(c->notes[c->count++]->change.id, c->page.ids[i], QUEUE_ID_SIZE);
 	}
 	c->at_end = c->page.count == 0;

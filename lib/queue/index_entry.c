@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The form of an entry: place and due time first, at fixed offsets; numbers, sender, reasons,
- * each once, recipients with the number of their reason, the domains when they cannot be told
- * from the recipients that are there, and a checksum over all of it.
+ * The form of an entry: place, due time and length first, at fixed offsets; numbers, sender,
+ * reasons, each once, recipients with the number of their reason, the domains when they cannot
+ * be told from the recipients that are there, and a checksum over all of it.
  */
 #include "queue/index_entry.h"
 
@@ -12,7 +12,7 @@
 #include "base/cursor.h"
 #include "base/mem.h"
 
-#define FORM        1
+#define FORM        2
 #define REASONS_MAX 8
 #define REASON_MAX  400  /* longer ones are in the file */
 #define TEXT_MAX    1500 /* of all recipients and reasons */
@@ -163,6 +163,7 @@ index_entry_encode(
 	buf_append_char(out, FORM);
 	buf_append_char(out, (char)place);
 	buf_append_u64(out, (uint64_t)due);
+	buf_append_u64(out, m->journal_end);
 	buf_append_char(out, (char)flags);
 	buf_append_u64(out, (uint64_t)m->arrival);
 	buf_append_u64(out, m->size);
@@ -236,6 +237,7 @@ index_entry_decode(struct view value, struct index_entry *e)
 		return false;
 	e->place = cursor_u8(&c);
 	e->due = (microseconds)cursor_u64(&c);
+	e->length = cursor_u64(&c);
 	flags = cursor_u8(&c);
 	e->forced_expire = flags & ENTRY_EXPIRE;
 	e->partial = flags & ENTRY_PARTIAL;
@@ -251,13 +253,14 @@ index_entry_decode(struct view value, struct index_entry *e)
 }
 
 bool
-index_entry_peek(struct view value, enum queue_place *place, microseconds *due)
+index_entry_peek(struct view value, struct index_head *out)
 {
 	struct cursor c = cursor_of(value);
 
 	cursor_u8(&c);
-	*place = cursor_u8(&c);
-	*due = (microseconds)cursor_u64(&c);
+	out->place = cursor_u8(&c);
+	out->due = (microseconds)cursor_u64(&c);
+	out->length = cursor_u64(&c);
 	return !c.failed;
 }
 

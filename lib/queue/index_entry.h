@@ -27,6 +27,7 @@ struct index_entry {
 	char id[QUEUE_ID_SIZE];
 	enum queue_place place; /* QUEUE_DEFERRED or QUEUE_HOLD */
 	microseconds due, arrival;
+	uint64_t length; /* of the file, when this was entered */
 	uint64_t size;
 	uint32_t pending; /* recipients still to be delivered, all of them */
 	uint32_t attempts;
@@ -53,6 +54,11 @@ bool index_entry_decode(struct view value, struct index_entry *out);
 bool index_entry_set_due(struct buf *value, microseconds due);
 
 /* The fields that every entry begins with; false: too short to have them. */
-bool index_entry_peek(struct view value, enum queue_place *place, microseconds *due);
+struct index_head {
+	enum queue_place place;
+	microseconds due;
+	uint64_t length;
+};
+bool index_entry_peek(struct view value, struct index_head *out);
 
 #endif

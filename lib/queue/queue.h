@@ -133,6 +133,7 @@ struct queue_scan;
 struct queue_scan *queue_scan_new(struct queue *q, enum queue_place place);
 bool queue_scan_next(
     struct queue_scan *s, char id[QUEUE_ID_SIZE], microseconds *due, const char **why);
+uint64_t queue_scan_length(const struct queue_scan *s); /* of the last file; 0: in a slot */
 void queue_scan_free(struct queue_scan **s);
 
 const char *queue_result_text(enum queue_result r);

@@ -20,6 +20,7 @@ struct queue_scan {
 	size_t next_dir;
 	struct queue_dir *dir;
 	DIR *stream;
+	uint64_t length;    /* of the last file */
 	uint64_t next_slot; /* the number of the one before */
 };
 
@@ -42,6 +43,12 @@ queue_scan_free(struct queue_scan **s)
 		closedir((*s)->stream);
 	mem_free(*s);
 	*s = NULL;
+}
+
+uint64_t
+queue_scan_length(const struct queue_scan *s)
+{
+	return s->length;
 }
 
 /* The stream of the next directory; false behind the last, or with *why. */
@@ -95,6 +102,7 @@ scan_entry(struct queue_scan *s, const char *name, char id[QUEUE_ID_SIZE], micro
 		return false;
 	}
 	memcpy(id, name, v.n + 1);
+	s->length = (uint64_t)st.st_size;
 	*due = (microseconds)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
 	return true;
 }
@@ -117,6 +125,7 @@ scan_slots(struct queue_scan *s, char id[QUEUE_ID_SIZE], microseconds *due)
 			continue;
 		slot_learn(slots, s->next_slot, p.id);
 		memcpy(id, p.id, QUEUE_ID_SIZE);
+		s->length = 0;
 		*due = p.arrival;
 		return true;
 	}

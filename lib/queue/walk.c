@@ -193,10 +193,9 @@ add_name(struct queue_walk *w, const char *id, struct buf *value)
 
 	if (w->place == QUEUE_HOLD && w->index &&
 	    queue_index_find(w->index, id, value, &found, &why) && found) {
-		enum queue_place place;
-		microseconds due;
+		struct index_head head;
 
-		if (index_entry_peek(buf_view(value), &place, &due) && place == QUEUE_HOLD &&
+		if (index_entry_peek(buf_view(value), &head) && head.place == QUEUE_HOLD &&
 		    add_entry(w, id, buf_view(value)))
 			return;
 	}
