@@ -20,12 +20,14 @@
 #include "smtp/ehlo.h"
 #include "smtp/options.h"
 #include "smtp/server_reply.h"
+#include "table/table.h"
 #include "task/stream.h"
 
 struct client {
 	const struct conf *main_cf;
 	const struct conf_values *conf;
 	struct client_options options;
+	struct table_list *discard_maps; /* EHLO keywords to ignore, by address */
 };
 extern struct client client;
 
@@ -84,6 +86,7 @@ struct session {
 	char *relay;   /* "host[address]:port" */
 	nanoseconds born, idle_since;
 	unsigned uses;    /* transactions, the present one included */
+	bool wants_ehlo;  /* after the greeting */
 	bool needs_reset; /* a transaction was left open */
 	bool is_broken;   /* not even QUIT would be understood */
 };
@@ -158,8 +161,27 @@ enum transaction_result transaction_run(struct delivery *d, struct session *s);
 void command_mail(struct buf *out, const struct delivery *d, const struct session *s);
 void command_rcpt(struct buf *out, const struct delivery *d, const struct session *s, size_t i);
 
+/* Who gave us the message, in one or two commands; *count says. */
+void command_xforward(
+    struct buf *out, const struct delivery *d, const struct session *s, size_t *count);
+
+/* Whether the message cannot go to a server without SMTPUTF8 (RFC 6531 3.5). */
+bool command_needs_utf8(const struct delivery *d);
+
 /* ---- content.c ---- */
+/*
+ * How the message goes over this session: whether something must be done to its text, and
+ * whether it goes by BDAT (RFC 3030) or after DATA.
+ */
+struct content_plan {
+	bool by_bdat;
+	bool to_7bit;     /* 8-bit parts become quoted-printable */
+	bool folds_lines; /* that are longer than line_length_limit */
+};
+struct content_plan content_plan(const struct delivery *d, const struct session *s);
+
 /* Sends the message and the end of data. NULL: done, and the reply is to be read. */
-struct problem *content_send(struct delivery *d, struct session *s);
+struct problem *content_send(
+    struct delivery *d, struct session *s, const struct content_plan *plan);
 
 #endif

@@ -38,6 +38,31 @@ ehlo_feature_find(struct view keyword)
 	return 0;
 }
 
+unsigned
+ehlo_features_of_list(struct view list, bool *is_silent)
+{
+	struct view word;
+	unsigned found = 0;
+
+	*is_silent = false;
+	while (view_next_word(&list, ", \t\r\n", &word)) {
+		found |= ehlo_feature_find(word);
+		*is_silent |= view_eq_nocase(word, VIEW("silent-discard"));
+	}
+	return found;
+}
+
+bool
+ehlo_banner_has_esmtp(struct view line)
+{
+	struct view word;
+
+	while (view_next_word(&line, " \t", &word))
+		if (view_eq_nocase(word, VIEW("ESMTP")))
+			return true;
+	return false;
+}
+
 static void
 xforward_read(struct ehlo *e, struct view words)
 {

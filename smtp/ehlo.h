@@ -40,6 +40,15 @@ struct ehlo {
 /* One line behind code and separator, not the first, which is the server's name. */
 void ehlo_line(struct ehlo *e, struct view line);
 
+/*
+ * The features that a list of keywords names; what is no feature is passed over, and
+ * "silent-discard" sets *is_silent.
+ */
+unsigned ehlo_features_of_list(struct view list, bool *is_silent);
+
+/* Whether a line of a greeting has the word ESMTP in it. */
+bool ehlo_banner_has_esmtp(struct view line);
+
 /* The bit of a keyword, any case; 0: none that means anything here. */
 unsigned ehlo_feature_find(struct view keyword);
 

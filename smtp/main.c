@@ -11,6 +11,8 @@ pre_jail(void)
 	client.main_cf = service_conf();
 	client.conf = service_values();
 	client_options_read(&client.options, client.conf, view_of(service_program()));
+	client.discard_maps =
+	    table_list_open(client.options.discard_ehlo_keyword_address_maps, client.main_cf);
 }
 
 static void

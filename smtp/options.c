@@ -24,8 +24,13 @@ struct row {
 static const struct row rows[] = {
 	ROW(CONF_STRING, helo_name, "smtp_helo_name", "lmtp_lhlo_name"),
 	ROW(CONF_STRING, tcp_port, "smtp_tcp_port", "lmtp_tcp_port"),
+	ROW(CONF_STRING, bind_address, "smtp_bind_address", "lmtp_bind_address"),
+	ROW(CONF_STRING, bind_address6, "smtp_bind_address6", "lmtp_bind_address6"),
+	ROW(CONF_BOOL, bind_address_enforce, "smtp_bind_address_enforce",
+	    "lmtp_bind_address_enforce"),
 	ROW(CONF_TIME, connect_timeout, "smtp_connect_timeout", "lmtp_connect_timeout"),
 	ROW(CONF_TIME, helo_timeout, "smtp_helo_timeout", "lmtp_lhlo_timeout"),
+	ROW(CONF_TIME, xforward_timeout, "smtp_xforward_timeout", "lmtp_xforward_timeout"),
 	ROW(CONF_TIME, mail_timeout, "smtp_mail_timeout", "lmtp_mail_timeout"),
 	ROW(CONF_TIME, rcpt_timeout, "smtp_rcpt_timeout", "lmtp_rcpt_timeout"),
 	ROW(CONF_TIME, data_init_timeout, "smtp_data_init_timeout", "lmtp_data_init_timeout"),
@@ -33,14 +38,34 @@ static const struct row rows[] = {
 	ROW(CONF_TIME, data_done_timeout, "smtp_data_done_timeout", "lmtp_data_done_timeout"),
 	ROW(CONF_TIME, rset_timeout, "smtp_rset_timeout", "lmtp_rset_timeout"),
 	ROW(CONF_TIME, quit_timeout, "smtp_quit_timeout", "lmtp_quit_timeout"),
+	ROW(CONF_BOOL, per_request_deadline, "smtp_per_request_deadline",
+	    "lmtp_per_request_deadline"),
+	ROW(CONF_INT, min_data_rate, "smtp_min_data_rate", "lmtp_min_data_rate"),
 	ROW(CONF_BOOL, connection_cache_on_demand, "smtp_connection_cache_on_demand",
 	    "lmtp_connection_cache_on_demand"),
+	ROW(CONF_STRING, connection_cache_destinations, "smtp_connection_cache_destinations",
+	    "lmtp_connection_cache_destinations"),
 	ROW(CONF_TIME, connection_cache_time_limit, "smtp_connection_cache_time_limit",
 	    "lmtp_connection_cache_time_limit"),
 	ROW(CONF_TIME, connection_reuse_time_limit, "smtp_connection_reuse_time_limit",
 	    "lmtp_connection_reuse_time_limit"),
 	ROW(CONF_INT, connection_reuse_count_limit, "smtp_connection_reuse_count_limit",
 	    "lmtp_connection_reuse_count_limit"),
+	ROW(CONF_BOOL, skip_5xx_greeting, "smtp_skip_5xx_greeting", "lmtp_skip_5xx_greeting"),
+	ROW(CONF_BOOL, skip_quit_response, "smtp_skip_quit_response",
+	    "lmtp_skip_quit_response"),
+	ROW(CONF_BOOL, always_send_ehlo, "smtp_always_send_ehlo", NULL),
+	ROW(CONF_BOOL, never_send_ehlo, "smtp_never_send_ehlo", NULL),
+	ROW(CONF_STRING, discard_ehlo_keywords, "smtp_discard_ehlo_keywords",
+	    "lmtp_discard_lhlo_keywords"),
+	ROW(CONF_STRING, discard_ehlo_keyword_address_maps,
+	    "smtp_discard_ehlo_keyword_address_maps", "lmtp_discard_lhlo_keyword_address_maps"),
+	ROW(CONF_BOOL, chunking, "smtp_chunking", "lmtp_chunking"),
+	ROW(CONF_BOOL, send_xforward_command, "smtp_send_xforward_command",
+	    "lmtp_send_xforward_command"),
+	ROW(CONF_BOOL, quote_rfc821_envelope, "smtp_quote_rfc821_envelope",
+	    "lmtp_quote_rfc821_envelope"),
+	ROW(CONF_INT, line_length_limit, "smtp_line_length_limit", "lmtp_line_length_limit"),
 };
 
 static size_t
@@ -66,9 +91,12 @@ client_options_read(struct client_options *o, const struct conf_values *v, struc
 	*o = (struct client_options){ .is_lmtp = view_eq(program, VIEW("lmtp")) };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *r = &rows[i];
-		const struct conf_parameter *p =
-		    conf_parameter_find(o->is_lmtp ? r->lmtp : r->smtp);
+		const char *name = o->is_lmtp ? r->lmtp : r->smtp;
+		const struct conf_parameter *p;
 
+		if (!name)
+			continue;
+		p = conf_parameter_find(name);
 		assert(p && p->type == r->type);
 		memcpy((char *)o + r->field, (const char *)v + p->offset, value_size(r->type));
 	}

@@ -15,14 +15,25 @@ struct client_options {
 	bool is_lmtp;
 	const char *helo_name;
 	const char *tcp_port;
+	const char *bind_address, *bind_address6;
+	bool bind_address_enforce;
 
-	nanoseconds connect_timeout, helo_timeout, mail_timeout, rcpt_timeout;
+	nanoseconds connect_timeout, helo_timeout, xforward_timeout, mail_timeout, rcpt_timeout;
 	nanoseconds data_init_timeout, data_xfer_timeout, data_done_timeout;
 	nanoseconds rset_timeout, quit_timeout;
+	bool per_request_deadline;
+	int min_data_rate;
 
 	bool connection_cache_on_demand;
+	const char *connection_cache_destinations;
 	nanoseconds connection_cache_time_limit, connection_reuse_time_limit;
 	int connection_reuse_count_limit;
+
+	bool skip_5xx_greeting, skip_quit_response;
+	bool always_send_ehlo, never_send_ehlo; /* smtp alone */
+	const char *discard_ehlo_keywords, *discard_ehlo_keyword_address_maps;
+	bool chunking, send_xforward_command, quote_rfc821_envelope;
+	int line_length_limit;
 };
 
 /* Fields from the values, by the program's name: "lmtp" or any other. */

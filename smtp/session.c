@@ -83,14 +83,23 @@ quit_run(void *argument)
 {
 	struct session *s = argument;
 
-	(void)chat_ask(s, VIEW("QUIT"), client.options.quit_timeout);
+	if (client.options.skip_quit_response)
+		(void)chat_write(s, VIEW("QUIT\r\n"), client.options.quit_timeout);
+	else
+		(void)chat_ask(s, VIEW("QUIT"), client.options.quit_timeout);
 	session_free(&s);
 }
 
 void
 session_quit(struct session **s)
 {
-	if (!(*s)->is_broken && task_spawn("quit", quit_run, *s))
-		*s = NULL;
-	session_free(s);
+	bool may_wait = task_current() != NULL;
+
+	if ((*s)->is_broken)
+		session_free(s);
+	else if (may_wait && client.options.skip_quit_response)
+		quit_run(*s);
+	else if (!task_spawn("quit", quit_run, *s))
+		session_free(s);
+	*s = NULL;
 }

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "smtp/client.h"
 #include "smtp/window.h"
@@ -24,23 +25,27 @@ struct transaction {
 	size_t rcpt_count;
 	size_t sent, replied; /* steps */
 	size_t accepted;
-	bool resets;       /* the first step is RSET */
+	bool resets; /* the first step is RSET */
+	struct content_plan plan;
+	struct buf xforward; /* commands, each with its end */
+	size_t xforward_count;
 	bool failed;       /* send no more steps */
 	bool data_is_open; /* 354 was said */
 	bool is_stale;
 };
 
-enum step_kind { STEP_RSET, STEP_MAIL, STEP_RCPT, STEP_DATA };
+enum step_kind { STEP_RSET, STEP_XFORWARD, STEP_MAIL, STEP_RCPT, STEP_DATA };
 
 struct step {
 	enum step_kind kind;
 	size_t rcpt; /* index */
 };
 
+/* DATA is no step when the content goes by BDAT. */
 static size_t
 step_count(const struct transaction *t)
 {
-	return (size_t)t->resets + 1 + t->rcpt_count + 1;
+	return (size_t)t->resets + t->xforward_count + 1 + t->rcpt_count + !t->plan.by_bdat;
 }
 
 static struct step
@@ -48,6 +53,9 @@ step_at(const struct transaction *t, size_t i)
 {
 	if (t->resets && i-- == 0)
 		return (struct step){ STEP_RSET, 0 };
+	if (i < t->xforward_count)
+		return (struct step){ STEP_XFORWARD, 0 };
+	i -= t->xforward_count;
 	if (i == 0)
 		return (struct step){ STEP_MAIL, 0 };
 	if (i <= t->rcpt_count)
@@ -74,6 +82,21 @@ rset_reply(struct transaction *t, bool yes, size_t rcpt)
 	t->s->needs_reset = !yes;
 	if (!yes)
 		t->s->is_broken = true;
+}
+
+/* What we say of the client is of use to the server, not to us. */
+static void
+xforward_reply(struct transaction *t, bool yes, size_t rcpt)
+{
+	struct buf text = BUF_INIT(SERVER_REPLY_SHOWN_MAX + 1);
+
+	(void)rcpt;
+	if (!yes) {
+		server_reply_print(&t->s->reply, &text);
+		log_warn("%.*s: host %s said: %s (in reply to XFORWARD command)",
+		    VIEW_ARG(t->d->job->request.queue_id), t->s->namaddr, buf_str(&text));
+	}
+	buf_done(&text);
 }
 
 static void
@@ -118,6 +141,8 @@ static const struct {
 } steps[] = {
 	[STEP_RSET] = { "sending RSET", "RSET command",
 	    offsetof(struct client_options, rset_timeout), 2, rset_reply },
+	[STEP_XFORWARD] = { "sending XFORWARD", "XFORWARD command",
+	    offsetof(struct client_options, xforward_timeout), 2, xforward_reply },
 	[STEP_MAIL] = { "sending MAIL FROM", "MAIL FROM command",
 	    offsetof(struct client_options, mail_timeout), 2, mail_reply },
 	[STEP_RCPT] = { "sending RCPT TO", "RCPT TO command",
@@ -137,12 +162,27 @@ step_timeout(enum step_kind kind)
 
 /* ---- commands ---- */
 
+/* The next line of what was prepared. */
+static void
+xforward_print(struct transaction *t, struct buf *out)
+{
+	struct view all = buf_view(&t->xforward);
+	size_t skip = t->sent - t->resets;
+
+	while (skip-- > 0)
+		all = view_sub(all, view_find(all, '\n') + 1, all.n);
+	buf_append_view(out, view_sub(all, 0, view_find(all, '\n') + 1));
+}
+
 static void
 step_print(struct transaction *t, const struct step *step, struct buf *out)
 {
 	switch (step->kind) {
 	case STEP_RSET:
 		buf_append_str(out, "RSET\r\n");
+		break;
+	case STEP_XFORWARD:
+		xforward_print(t, out);
 		break;
 	case STEP_MAIL:
 		command_mail(out, t->d, t->s);
@@ -310,7 +350,7 @@ empty_message(struct transaction *t)
 static void
 message_send(struct transaction *t)
 {
-	struct problem *p = content_send(t->d, t->s);
+	struct problem *p = content_send(t->d, t->s, &t->plan);
 
 	if (p) {
 		t->s->is_broken = true;
@@ -322,19 +362,21 @@ message_send(struct transaction *t)
 
 /* ---- the whole ---- */
 
-static bool
-is_too_large(struct transaction *t)
+/* What this server cannot take is found out before it is asked. */
+static struct problem *
+cannot_take(struct transaction *t)
 {
 	const struct ehlo *e = &t->s->ehlo;
 	uint64_t size = t->d->job->request.size;
 
-	if (e->size == 0 || size <= e->size)
-		return false;
-	delivery_fail(t->d,
-	    problem_new(t->d, t->s, "5.3.4",
-		"message size %llu exceeds size limit %llu of server %s",
-		(unsigned long long)size, (unsigned long long)e->size, t->s->namaddr));
-	return true;
+	if (e->size > 0 && size > e->size)
+		return problem_new(t->d, t->s, "5.3.4",
+		    "message size %llu exceeds size limit %llu of server %s",
+		    (unsigned long long)size, (unsigned long long)e->size, t->s->namaddr);
+	if (!(e->features & EHLO_SMTPUTF8) && command_needs_utf8(t->d))
+		return problem_new(t->d, t->s, "5.6.7",
+		    "SMTPUTF8 is required, but was not offered by host %s", t->s->namaddr);
+	return NULL;
 }
 
 static void
@@ -348,26 +390,47 @@ rcpts_collect(struct transaction *t)
 			t->rcpts[t->rcpt_count++] = i;
 }
 
+static void
+prepare(struct transaction *t)
+{
+	const struct ehlo *e = &t->s->ehlo;
+
+	buf_init(&t->out, 4 * WINDOW_BYTES);
+	buf_init(&t->xforward, WINDOW_BYTES);
+	window_init(&t->window, e->features & EHLO_PIPELINING);
+	t->plan = content_plan(t->d, t->s);
+	if (client.options.send_xforward_command && e->xforward)
+		command_xforward(&t->xforward, t->d, t->s, &t->xforward_count);
+	rcpts_collect(t);
+}
+
+static void
+converse(struct transaction *t)
+{
+	steps_run(t);
+	if (t->s->is_broken)
+		return;
+	if (t->accepted > 0 && (t->data_is_open || t->plan.by_bdat))
+		message_send(t);
+	else if (t->data_is_open)
+		empty_message(t);
+}
+
 enum transaction_result
 transaction_run(struct delivery *d, struct session *s)
 {
 	struct transaction t = { .d = d, .s = s, .resets = s->needs_reset };
+	struct problem *p;
 
 	s->uses++;
-	if (is_too_large(&t))
+	p = cannot_take(&t);
+	if (p) {
+		delivery_fail(d, p);
 		return TRANSACTION_DONE;
-	buf_init(&t.out, 4 * WINDOW_BYTES);
-	window_init(&t.window, s->ehlo.features & EHLO_PIPELINING);
-	rcpts_collect(&t);
-	steps_run(&t);
-	buf_done(&t.out);
-	if (t.is_stale)
-		return TRANSACTION_STALE;
-	if (t.data_is_open && !s->is_broken) {
-		if (t.accepted > 0)
-			message_send(&t);
-		else
-			empty_message(&t);
 	}
-	return TRANSACTION_DONE;
+	prepare(&t);
+	converse(&t);
+	buf_done(&t.out);
+	buf_done(&t.xforward);
+	return t.is_stale ? TRANSACTION_STALE : TRANSACTION_DONE;
 }

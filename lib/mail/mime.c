@@ -41,6 +41,7 @@ struct mime_state {
 	bool is_multipart, is_digest, is_message;
 	bool is_8bit_clean; /* encoding 8bit or binary */
 	bool is_encoded;    /* encoding other than 7bit, 8bit, binary */
+	bool in_leaf;       /* its body is here */
 	struct buf boundary;
 
 	/* the logical field that is read */
@@ -96,7 +97,7 @@ block_start(struct mime_state *m, enum mime_line kind, bool message)
 	m->header_kind = kind;
 	m->is_multipart = m->is_digest = false;
 	m->is_message = message;
-	m->is_8bit_clean = m->is_encoded = false;
+	m->is_8bit_clean = m->is_encoded = m->in_leaf = false;
 	m->in_field = false;
 	m->wanted = WANTED_NONE;
 	buf_clear(&m->boundary);
@@ -116,6 +117,18 @@ unsigned
 mime_errors(const struct mime_state *m)
 {
 	return m->errors;
+}
+
+bool
+mime_in_leaf(const struct mime_state *m)
+{
+	return m->in_leaf;
+}
+
+bool
+mime_is_encoded(const struct mime_state *m)
+{
+	return m->is_encoded;
 }
 
 bool
@@ -252,6 +265,7 @@ block_end(struct mime_state *m)
 	m->in_headers = false;
 	if (m->is_encoded && (m->is_multipart || is_message))
 		m->errors |= MIME_ERROR_ENCODING_DOMAIN;
+	m->in_leaf = !is_multipart && !is_message;
 	if (is_multipart)
 		level_push(m);
 	else if (is_message && !m->is_encoded && depth_add(m))

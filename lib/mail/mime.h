@@ -48,6 +48,14 @@ void mime_reset(struct mime_state *m);
  * Primary headers may be fed alone (with their empty line) and the body later.
  */
 enum mime_line mime_feed(struct mime_state *m, struct view line);
+/*
+ * Whether body lines belong to a part that holds no other parts: not a multipart's preamble or
+ * epilogue, nor what is inside a message. And whether its encoding is other than 7bit, 8bit and
+ * binary; of the header block read last.
+ */
+bool mime_in_leaf(const struct mime_state *m);
+bool mime_is_encoded(const struct mime_state *m);
+
 unsigned mime_errors(const struct mime_state *m); /* of enum mime_error */
 bool mime_has_8bit(const struct mime_state *m);
 

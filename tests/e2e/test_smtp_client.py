@@ -170,7 +170,8 @@ def test_each_stage_with_each_answer(agents, pipelining):
         replies = {stage: REPLIES[act]}
         if stage == "HELO":
             replies["EHLO"] = "502 5.5.1 what?"
-        if stage == "banner" and act == "2xx":
+        # Nothing to expect; or the reset may come before the connection is seen.
+        if stage == "banner" and act in ("2xx", "reset"):
             return
         with MailServer(replies, ["PIPELINING"] if pipelining else []) as server:
             outcome, = deliver(postern, "smtp", server.nexthop)

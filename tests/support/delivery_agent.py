@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A delivery agent asked as qmgr asks it: a request over deliver/1, and the outcomes."""
 
+import functools
 import itertools
 import tempfile
 
@@ -20,6 +21,7 @@ for _i in range(256):
 _ids = itertools.count(1)
 
 
+@functools.lru_cache(maxsize=8)
 def crc32c(data):
     crc = 0xFFFFFFFF
     for byte in data:

@@ -13,6 +13,7 @@ of a good server.
 """
 
 import os
+import re
 import socket
 import tempfile
 import threading
@@ -138,15 +139,19 @@ class Session:
                                            b"\1\0\0\0\0\0\0\0")
             raise Gone
 
-    def answer(self, stage, good, argument=""):
-        """Sends what the script says for the stage; True when it was the good reply or a 2xx."""
+    def choose(self, stage, good, argument=""):
+        """What the script says for the stage, and whether that is a yes."""
         what = self.server.scripted(stage, self, argument)
         if what is None:
             what = good
-        self.send(what)
         text = getattr(what, "text", what)
         text = text if isinstance(text, str) else text.decode("latin-1")
-        return text[:1] in "23"
+        return what, text[:1] in "23"
+
+    def answer(self, stage, good, argument=""):
+        what, is_yes = self.choose(stage, good, argument)
+        self.send(what)
+        return is_yes
 
     # The conversation
 
@@ -199,18 +204,20 @@ class Session:
                 return
         elif not self.answer("DATA", "354 go on"):
             return
-        wire = b""
-        while not (wire == b".\r\n" or wire.endswith(b"\r\n.\r\n")):
-            wire += self.line_raw()
-        self.finish(wire, b"".join(
-            line[1:] if line.startswith(b".") else line
-            for line in wire[:-3].splitlines(keepends=True)), False)
+        wire = self.until_dot()
+        self.finish(wire, re.sub(rb"(^|\r\n)\.", rb"\1", wire[:-3]), False)
 
-    def line_raw(self):
-        while b"\n" not in self.buffer:
+    def until_dot(self):
+        """Bytes up to the end of data, which CRLF . CRLF is and nothing else."""
+        wire = bytearray(b"\r\n" + self.buffer)
+        end, start = -1, 0
+        while (end := wire.find(b"\r\n.\r\n", start)) < 0:
+            start = max(0, len(wire) - 4)
+            self.buffer = b""
             self.read()
-        line, self.buffer = self.buffer.split(b"\n", 1)
-        return line + b"\n"
+            wire += self.buffer
+        self.buffer = bytes(wire[end + 5:])
+        return bytes(wire[2:end + 5])
 
     def do_bdat(self, argument):
         size, _, last = argument.partition(" ")
@@ -235,9 +242,11 @@ class Session:
         for i in range(rounds):
             recipient = message.recipients[i] if self.server.is_lmtp else message
             number = self.server.count()
-            good = self.answer("dot", f"250 2.0.0 Ok: queued as F{number}", recipient) and good
-        if good:
-            self.server.messages.append(message)
+            what, is_yes = self.choose("dot", f"250 2.0.0 Ok: queued as F{number}", recipient)
+            good = good and is_yes
+            if good and i + 1 == rounds:
+                self.server.messages.append(message)  # before the client knows
+            self.send(what)
 
     def do_rset(self, argument):
         if self.answer("RSET", "250 2.0.0 Ok"):
@@ -256,13 +265,13 @@ class MailServer:
     """
 
     def __init__(self, replies=None, extensions=EXTENSIONS, lmtp=False, unix=False,
-                 address="127.0.0.1", port=0):
+                 address="127.0.0.1", port=0, receive_buffer=None):
         self.replies = dict(replies or {})
         self.extensions = list(extensions)
         self.is_lmtp = lmtp
         self.messages, self.contents, self.sessions = [], [], []
         self.times, self.counter, self.reads = {}, 0, 0
-        self.failures = []
+        self.failures, self.peers = [], []
         self.lock = threading.Lock()
         self.directory = None
         if unix:
@@ -277,6 +286,8 @@ class MailServer:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             self.listener = socket.socket(family)
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if receive_buffer:
+                self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             self.listener.bind((address, port))
             self.port = self.listener.getsockname()[1]
             self.nexthop = f"[{address}]:{self.port}"
@@ -302,9 +313,10 @@ class MailServer:
     def accept(self):
         while True:
             try:
-                connection, _ = self.listener.accept()
+                connection, peer = self.listener.accept()
             except OSError:
                 return
+            self.peers.append(peer[0] if peer else "")
             if connection.family != socket.AF_UNIX:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             session = Session(self, connection)

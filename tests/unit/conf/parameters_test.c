@@ -19,7 +19,7 @@ enum {
 	READ_ONLY_NAMES = 3,   /* process_id, process_name, service_name */
 	SERVICE_INSTANCES = 8, /* smtp_destination_concurrency_limit and such */
 	SERVICE_SUFFIXES = 17,
-	OWN_PARAMETERS = 14,
+	OWN_PARAMETERS = 16,
 };
 
 static void
