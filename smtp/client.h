@@ -27,6 +27,7 @@ struct client {
 	const struct conf *main_cf;
 	const struct conf_values *conf;
 	struct client_options options;
+	struct dns_client *dns;
 	struct table_list *discard_maps; /* EHLO keywords to ignore, by address */
 };
 extern struct client client;
@@ -110,6 +111,9 @@ struct problem *problem_of_stream(
 void delivery_fail(struct delivery *d, const struct problem *p);
 void recipient_fail(struct delivery *d, size_t i, const struct problem *p);
 void recipient_sent(struct delivery *d, const struct session *s, size_t i);
+
+/* The same, but a hard problem is noted like a soft one: another destination may do. */
+void delivery_note(struct delivery *d, const struct problem *p);
 
 /* Makes what is noted the outcome of those that are left. */
 void delivery_give_up(struct delivery *d);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "smtp/client.h"
 #include "smtp/hosts.h"
+#include "task/task.h"
 
 static const struct problem *
 last_problem(const struct delivery *d)
@@ -40,13 +41,17 @@ session_open(struct delivery *d, const struct endpoint *e)
 	return s;
 }
 
-/* What is left goes to this endpoint; a kept session that has died in peace is replaced. */
-static void
+/*
+ * What is left goes to this endpoint; a kept session that has died in peace is replaced. True
+ * when there was a session.
+ */
+static bool
 endpoint_try(struct delivery *d, const struct endpoint *e)
 {
 	enum transaction_result result = TRANSACTION_STALE;
 	struct place *place = place_enter(e);
 	struct session *s = place_take(place);
+	bool had_session;
 
 	if (s) {
 		d->connected = clock_wall();
@@ -58,28 +63,37 @@ endpoint_try(struct delivery *d, const struct endpoint *e)
 		d->connected = clock_wall();
 		(void)transaction_run(d, s);
 	}
+	had_session = s != NULL;
 	place_leave(place, &s);
+	return had_session;
 }
 
 static void
 endpoints_try(struct delivery *d, const struct endpoints *list)
 {
+	int sessions_left = client.options.mx_session_limit;
+
 	for (size_t i = 0; i < list->count && d->left > 0; i++) {
 		log_moving_on(d);
-		endpoint_try(d, &list->all[i]);
+		if (endpoint_try(d, &list->all[i]) && --sessions_left == 0)
+			break;
 	}
 }
 
-static void
+/* False: no other destination is to be tried. */
+static bool
 destination_try(struct delivery *d, struct view text)
 {
 	struct endpoints list = { 0 };
 	struct problem *p = hosts_find(d, text, &list);
 
-	if (p)
+	if (!p)
+		endpoints_try(d, &list);
+	else if (p->is_final)
 		delivery_fail(d, p);
 	else
-		endpoints_try(d, &list);
+		delivery_note(d, p);
+	return !list.is_own_mx;
 }
 
 void
@@ -87,10 +101,16 @@ delivery_run(struct deliver_job *job)
 {
 	struct delivery d = { .job = job, .left = job->count };
 	struct view list = job->request.nexthop, text;
+	struct view fallback = view_of(client.options.fallback_relay);
+	bool go_on = true;
 
 	d.rcpts = arena_alloc(&d.arena, (job->count + 1) * sizeof(d.rcpts[0]));
+	task_set_deadline(clock_deadline(client.conf->daemon_timeout / 10 * 9));
 	while (d.left > 0 && destination_next(&list, &text))
+		go_on &= destination_try(&d, text);
+	while (d.left > 0 && go_on && destination_next(&fallback, &text))
 		destination_try(&d, text);
+	task_set_deadline(DEADLINE_NEVER);
 	delivery_give_up(&d);
 	arena_reset(&d.arena);
 }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where mail for a destination goes: an address or socket that is named, or what the DNS says.
+/*
+ * Where mail for a destination goes: an address or socket that is named, or what the DNS says.
+ *
+ * On the standard port this host must not talk to itself: mail servers that are we, and all
+ * that are no better, are left out, and when none is left the mail has come in a circle. Other
+ * ports are content filters and the like.
  */
 #include "smtp/hosts.h"
 
@@ -7,13 +12,60 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/mem.h"
+#include "base/random.h"
+#include "conf/own_address.h"
+#include "smtp/lookup.h"
+
+#define SMTP_PORT   25
+#define LOOKUP_TIME 4 /* times resolver_timeout, for all questions about a destination */
+
+static struct {
+	struct own_address *all;
+	size_t count;
+} own, proxies;
+
+void
+hosts_open(void)
+{
+	const struct conf_values *v = client.conf;
+
+	own.count = own_addresses(v->inet_interfaces, v->inet_protocols, &own.all);
+	if (*v->proxy_interfaces)
+		proxies.count =
+		    own_addresses(v->proxy_interfaces, v->inet_protocols, &proxies.all);
+}
+
+static bool
+is_among(const struct own_address *all, size_t count, const struct candidate *c)
+{
+	unsigned char address[16] = { [10] = 0xff, [11] = 0xff };
+
+	memcpy(c->is_ipv6 ? address : address + 12, c->address, c->is_ipv6 ? 16 : 4);
+	for (size_t i = 0; i < count; i++)
+		if (memcmp(all[i].address, address, sizeof(address)) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_own(const struct candidate *c)
+{
+	return is_among(own.all, own.count, c) || is_among(proxies.all, proxies.count, c);
+}
+
+/* What a mail domain's DNS says is loopback is this host. */
+static bool
+is_own_mx(const struct candidate *c)
+{
+	return is_own(c) || order_is_loopback(c);
+}
+
 static struct problem *
 bad_destination(struct delivery *d, struct view text, const char *why)
 {
-	struct problem *p =
-	    problem_new(d, NULL, "5.4.4", "bad destination \"%.*s\": %s", VIEW_ARG(text), why);
-
-	return p;
+	return problem_new(
+	    d, NULL, "5.4.4", "bad destination \"%.*s\": %s", VIEW_ARG(text), why);
 }
 
 static struct problem *
@@ -29,7 +81,8 @@ unix_endpoint(
 	memcpy(un->sun_path, to->name.p, to->name.n);
 	e->length = sizeof(*un);
 	e->host = client.conf->myhostname;
-	*out = (struct endpoints){ e, 1 };
+	out->all = e;
+	out->count = 1;
 	return NULL;
 }
 
@@ -53,12 +106,101 @@ endpoint_set(struct endpoint *e, bool is_ipv6, const unsigned char *address, uin
 	}
 }
 
+static struct order_rules
+order_rules(void)
+{
+	const struct client_options *o = &client.options;
+	struct view family = view_of(o->address_preference);
+
+	return (struct order_rules){
+		.randomize = o->randomize_addresses,
+		.family = view_eq_nocase(family, VIEW("ipv4")) ? ORDER_IPV4_FIRST
+		    : view_eq_nocase(family, VIEW("ipv6"))     ? ORDER_IPV6_FIRST
+							       : ORDER_ANY,
+		.balance = o->balance_inet_protocols && view_eq_nocase(family, VIEW("any")),
+		.limit = o->mx_address_limit > 0 ? (size_t)o->mx_address_limit : 0,
+	};
+}
+
+/* Forbidden addresses never become endpoints: what is looked at here is what is connected to.
+ */
+static void
+forbidden_drop(struct lookup *l, struct view name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (order_may_connect(&l->all[i]))
+			l->all[kept++] = l->all[i];
+	if (l->count > 0 && kept == 0)
+		l->problem = problem_new(l->d, NULL, "5.4.4",
+		    "no address of %.*s is one that mail can go to", VIEW_ARG(name));
+	l->count = kept;
+}
+
+/* True when this host was among them. */
+static bool
+own_drop(struct lookup *l, const struct destination *to)
+{
+	bool found;
+
+	l->count = order_drop_own(
+	    l->all, l->count, to->kind == DESTINATION_DOMAIN ? is_own_mx : is_own, &found);
+	if (!found || l->count > 0)
+		return found;
+	/* The better ones have no address now: that may change. */
+	if (l->problem && l->problem->dsn[0] == '4')
+		return true;
+	l->problem = problem_new(
+	    l->d, NULL, "5.4.6", "mail for %.*s loops back to myself", VIEW_ARG(to->name));
+	l->problem->is_final = true;
+	return true;
+}
+
+static void
+candidates_find(struct lookup *l, const struct destination *to)
+{
+	switch (to->kind) {
+	case DESTINATION_DOMAIN:
+		lookup_domain(l, to->name);
+		break;
+	case DESTINATION_HOST:
+		lookup_host(l, to->name, 0);
+		break;
+	case DESTINATION_ADDRESS:
+		l->all = ARENA_NEW(&l->d->arena, struct candidate);
+		l->all->host = arena_dup(&l->d->arena, to->name);
+		l->all->is_ipv6 = to->is_ipv6;
+		memcpy(l->all->address, to->address, 16);
+		l->count = 1;
+		break;
+	case DESTINATION_UNIX:
+		break;
+	}
+	if (to->kind != DESTINATION_ADDRESS)
+		forbidden_drop(l, to->name);
+}
+
+static void
+endpoints_make(const struct lookup *l, uint16_t port, struct endpoints *out)
+{
+	out->count = l->count;
+	out->all = arena_alloc(&l->d->arena, (l->count + 1) * sizeof(struct endpoint));
+	for (size_t i = 0; i < l->count; i++) {
+		struct endpoint *e = &out->all[i];
+
+		endpoint_set(e, l->all[i].is_ipv6, l->all[i].address, port);
+		e->host = l->all[i].host;
+		e->preference = l->all[i].preference;
+	}
+}
+
 struct problem *
 hosts_find(struct delivery *d, struct view text, struct endpoints *out)
 {
-	struct view service = view_of(client.options.tcp_port);
+	struct lookup l = { .d = d };
+	struct order_rules rules = order_rules();
 	struct destination to;
-	struct endpoint *e;
 	const char *why;
 	uint16_t port;
 
@@ -66,16 +208,16 @@ hosts_find(struct delivery *d, struct view text, struct endpoints *out)
 		return bad_destination(d, text, why);
 	if (to.kind == DESTINATION_UNIX)
 		return unix_endpoint(d, text, &to, out);
-	if (to.service.n)
-		service = to.service;
-	if (!destination_port(service, client.conf->known_tcp_ports, &port))
+	if (!destination_port(to.service.n ? to.service : view_of(client.options.tcp_port),
+		client.conf->known_tcp_ports, &port))
 		return bad_destination(d, text, "unknown port");
-	if (to.kind != DESTINATION_ADDRESS)
-		return problem_new(
-		    d, NULL, "4.4.3", "no name service yet: %.*s", VIEW_ARG(text));
-	e = ARENA_NEW(&d->arena, struct endpoint);
-	endpoint_set(e, to.is_ipv6, to.address, port);
-	e->host = arena_dup(&d->arena, to.name);
-	*out = (struct endpoints){ e, 1 };
+	l.deadline = clock_deadline(LOOKUP_TIME * client.conf->resolver_timeout);
+	candidates_find(&l, &to);
+	if (port == SMTP_PORT && !client.options.is_lmtp)
+		out->is_own_mx = own_drop(&l, &to);
+	if (l.count == 0)
+		return l.problem;
+	l.count = order_candidates(l.all, l.count, &rules, random_below);
+	endpoints_make(&l, port, out);
 	return NULL;
 }

@@ -3,7 +3,11 @@
  * smtp, relay and lmtp: mail to other systems. One process serves thousands of deliveries, each
  * in a task, and keeps the sessions between them.
  */
+#include "dns/dns.h"
 #include "smtp/client.h"
+#include "smtp/hosts.h"
+
+#define RESOLVER_CONNECTIONS 50 /* kept idle */
 
 static void
 pre_jail(void)
@@ -11,8 +15,15 @@ pre_jail(void)
 	client.main_cf = service_conf();
 	client.conf = service_values();
 	client_options_read(&client.options, client.conf, view_of(service_program()));
+	hosts_open();
 	client.discard_maps =
 	    table_list_open(client.options.discard_ehlo_keyword_address_maps, client.main_cf);
+}
+
+static void
+start(void)
+{
+	client.dns = dns_client_new(service_pool("private", "resolver", RESOLVER_CONNECTIONS));
 }
 
 static void
@@ -29,6 +40,7 @@ static const struct service service = {
 		.calls = SANDBOX_ACCEPT | SANDBOX_CONNECT_UNIX | SANDBOX_CONNECT_INET,
 	},
 	.pre_jail = pre_jail,
+	.start = start,
 	.session = session_run,
 	.finish = cache_close,
 };

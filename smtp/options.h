@@ -18,6 +18,12 @@ struct client_options {
 	const char *bind_address, *bind_address6;
 	bool bind_address_enforce;
 
+	const char *address_preference; /* any, ipv4, ipv6 */
+	bool randomize_addresses, balance_inet_protocols;
+	int mx_address_limit, mx_session_limit; /* 0: none */
+	bool defer_if_no_mx_address_found;
+	const char *dns_support_level, *host_lookup, *fallback_relay;
+
 	nanoseconds connect_timeout, helo_timeout, xforward_timeout, mail_timeout, rcpt_timeout;
 	nanoseconds data_init_timeout, data_xfer_timeout, data_done_timeout;
 	nanoseconds rset_timeout, quit_timeout;

@@ -128,6 +128,14 @@ delivery_fail(struct delivery *d, const struct problem *p)
 }
 
 void
+delivery_note(struct delivery *d, const struct problem *p)
+{
+	for (size_t i = 0; i < d->job->count; i++)
+		if (d->rcpts[i].state != RCPT_DONE)
+			d->rcpts[i].problem = p;
+}
+
+void
 recipient_sent(struct delivery *d, const struct session *s, size_t i)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
