@@ -171,26 +171,27 @@ place_take(struct place *p)
 }
 
 static bool
-may_keep(const struct place *p, const struct session *s)
+may_keep(const struct place *p, const struct session *s, bool is_listed)
 {
 	const struct client_options *o = &client.options;
 	nanoseconds now = clock_now();
 
-	return !s->is_broken && o->connection_cache_on_demand && now < p->wanted &&
-	    now - s->born < o->connection_reuse_time_limit &&
+	bool is_wanted = is_listed || (o->connection_cache_on_demand && now < p->wanted);
+
+	return !s->is_broken && is_wanted && now - s->born < o->connection_reuse_time_limit &&
 	    (o->connection_reuse_count_limit == 0 ||
 		s->uses < (unsigned)o->connection_reuse_count_limit) &&
 	    !service_is_finishing();
 }
 
 void
-place_leave(struct place *p, struct session **s)
+place_leave(struct place *p, struct session **s, bool is_listed)
 {
 	p->in_use--;
 	p->used = clock_now();
 	list_remove(&p->link);
 	list_append(&cache.places, &p->link);
-	if (*s && may_keep(p, *s)) {
+	if (*s && may_keep(p, *s, is_listed)) {
 		if (cache.idle == SESSIONS_MAX)
 			oldest_quit();
 		(*s)->idle_since = p->used;

@@ -13,27 +13,42 @@ broken(struct session *s, enum stream_result result)
 	return result;
 }
 
+/* The line that the administrator puts in the place of the server's, in out. */
+static struct view
+line_filter(struct view line, struct buf *out)
+{
+	if (table_list_is_empty(client.reply_filter) ||
+	    table_list_find(client.reply_filter, line, out, NULL) != TABLE_FOUND)
+		return line;
+	return buf_view(out);
+}
+
 enum stream_result
 chat_read(struct session *s, nanoseconds timeout)
 {
 	nanoseconds deadline = clock_deadline(timeout);
 	enum server_reply_result reply = SERVER_REPLY_MORE;
+	struct buf filtered = BUF_INIT(SERVER_REPLY_LINE_MAX);
+
+	enum stream_result result = STREAM_OK;
 
 	server_reply_clear(&s->reply);
-	while (reply == SERVER_REPLY_MORE) {
+	while (reply == SERVER_REPLY_MORE && result == STREAM_OK) {
 		struct view line = VIEW_NONE;
-		enum stream_result result =
-		    stream_read_line(s->stream, SERVER_REPLY_LINE_MAX, &line, NULL, deadline);
 
-		if (result != STREAM_OK)
-			return broken(s, result);
-		reply = server_reply_feed(&s->reply, line);
+		result =
+		    stream_read_line(s->stream, SERVER_REPLY_LINE_MAX, &line, NULL, deadline);
+		if (result == STREAM_OK)
+			reply = server_reply_feed(&s->reply, line_filter(line, &filtered));
 		if (reply == SERVER_REPLY_MALFORMED) {
 			server_reply_clear(&s->reply);
 			buf_append_view(&s->reply.lines_text, line);
-			return broken(s, STREAM_TOO_LONG);
+			result = STREAM_TOO_LONG;
 		}
 	}
+	buf_done(&filtered);
+	if (result != STREAM_OK)
+		return broken(s, result);
 	if (s->reply.code == 421)
 		s->is_broken = true;
 	return STREAM_OK;

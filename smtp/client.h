@@ -20,6 +20,7 @@
 #include "smtp/ehlo.h"
 #include "smtp/options.h"
 #include "smtp/server_reply.h"
+#include "table/match_list.h"
 #include "table/table.h"
 #include "task/stream.h"
 
@@ -28,7 +29,11 @@ struct client {
 	const struct conf_values *conf;
 	struct client_options options;
 	struct dns_client *dns;
+	struct buf known_ports; /* names of ports: known_tcp_ports, then /etc/services */
 	struct table_list *discard_maps; /* EHLO keywords to ignore, by address */
+	struct table_list *pix_maps;     /* workarounds, by address */
+	struct table_list *reply_filter, *status_filter;
+	struct match_list *cached_destinations;
 };
 extern struct client client;
 
@@ -69,6 +74,7 @@ struct rcpt {
 
 struct delivery {
 	struct arena arena;
+	bool is_cached; /* the destination is one whose sessions are always kept */
 	struct deliver_job *job;
 	struct rcpt *rcpts; /* beside job->recipients */
 	size_t left;        /* of them, not done */
@@ -88,6 +94,7 @@ struct session {
 	nanoseconds born, idle_since;
 	unsigned uses;    /* transactions, the present one included */
 	bool wants_ehlo;  /* after the greeting */
+	unsigned pix;     /* of enum pix */
 	bool needs_reset; /* a transaction was left open */
 	bool is_broken;   /* not even QUIT would be understood */
 };
@@ -123,6 +130,17 @@ void delivery_give_up(struct delivery *d);
 struct session *session_connect(
     struct delivery *d, const struct endpoint *e, struct problem **p);
 
+/*
+ * ---- pix.c: a firewall that rewrites SMTP is in between, as its greeting of asterisks shows
+ * ----
+ */
+enum pix {
+	PIX_DISABLE_ESMTP = 1,
+	PIX_DELAY_DOTCRLF = 2, /* the end of data in a packet of its own, some time later */
+};
+struct problem *pix_find(struct delivery *d, struct session *s);
+bool pix_delays(const struct delivery *d, const struct session *s);
+
 /* ---- session.c ---- */
 struct session *session_new(const struct endpoint *e, int fd); /* takes fd */
 void session_free(struct session **s);                         /* without a word */
@@ -150,7 +168,8 @@ struct problem *session_greet(struct delivery *d, struct session *s);
 struct place;
 struct place *place_enter(const struct endpoint *e);
 struct session *place_take(struct place *p); /* NULL: none is idle */
-void place_leave(struct place *p, struct session **s);
+/* is_listed: of smtp_connection_cache_destinations, so that there need be no demand. */
+void place_leave(struct place *p, struct session **s, bool is_listed);
 void cache_close(void); /* says QUIT to all that are idle; for the end of the process */
 
 /* ---- transaction.c ---- */

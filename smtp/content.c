@@ -21,6 +21,7 @@
 #include "smtp/data_decoder.h"
 #include "smtp/data_encoder.h"
 #include "smtp/line_folder.h"
+#include "task/task.h"
 
 #define CHUNK      ((size_t)128 * 1024)
 #define OUT_MAX    (16 * CHUNK) /* a chunk, four times as long by encoding, with dots */
@@ -298,11 +299,25 @@ finish_filters(struct content *c)
 		buf_append_str(&c->out, "\r\n");
 }
 
+/* The text first, and the end of data in a packet of its own. */
+static bool
+dot_delay(struct content *c)
+{
+	if (!write_gathered(c))
+		return false;
+	if (task_sleep(client.options.pix_workaround_delay_time) == TASK_OK)
+		return true;
+	c->problem = problem_of_stream(c->d, c->s, STREAM_CANCELLED, DOING);
+	return false;
+}
+
 static bool
 send_end(struct content *c)
 {
 	if (c->crc != (uint32_t)c->d->job->request.body_crc)
 		return is_damaged(c, "its body has the wrong checksum");
+	if (pix_delays(c->d, c->s) && !dot_delay(c))
+		return false;
 	finish_filters(c);
 	if (c->plan->by_bdat && c->out.len != c->announced)
 		return is_damaged(c, "its text has another length than it says");

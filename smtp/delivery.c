@@ -64,7 +64,7 @@ endpoint_try(struct delivery *d, const struct endpoint *e)
 		(void)transaction_run(d, s);
 	}
 	had_session = s != NULL;
-	place_leave(place, &s);
+	place_leave(place, &s, d->is_cached);
 	return had_session;
 }
 

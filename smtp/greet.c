@@ -47,6 +47,16 @@ banner_stage(struct delivery *d, struct session *s)
 	return NULL;
 }
 
+static struct problem *
+firewall_stage(struct delivery *d, struct session *s)
+{
+	struct problem *p = pix_find(d, s);
+
+	if (s->pix & PIX_DISABLE_ESMTP)
+		s->wants_ehlo = client.options.is_lmtp;
+	return p;
+}
+
 static void
 features_read(struct session *s)
 {
@@ -151,6 +161,7 @@ session_greet(struct delivery *d, struct session *s)
 {
 	static struct problem *(*const stages[])(struct delivery *, struct session *) = {
 		banner_stage,
+		firewall_stage,
 		hello_stage,
 	};
 	struct problem *p = NULL;

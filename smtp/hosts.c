@@ -8,6 +8,7 @@
  */
 #include "smtp/hosts.h"
 
+#include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/un.h>
@@ -18,6 +19,7 @@
 #include "smtp/lookup.h"
 
 #define SMTP_PORT   25
+#define PORTS_MAX   100000
 #define LOOKUP_TIME 4 /* times resolver_timeout, for all questions about a destination */
 
 static struct {
@@ -25,10 +27,28 @@ static struct {
 	size_t count;
 } own, proxies;
 
+/* Later no file can be opened. */
+static void
+ports_read(void)
+{
+	struct servent *entry;
+
+	buf_init(&client.known_ports, PORTS_MAX);
+	buf_append_str(&client.known_ports, client.conf->known_tcp_ports);
+	setservent(0);
+	while ((entry = getservent()))
+		if (strcmp(entry->s_proto, "tcp") == 0)
+			buf_printf(&client.known_ports, ", %s=%u", entry->s_name,
+			    ntohs((uint16_t)entry->s_port));
+	endservent();
+}
+
 void
 hosts_open(void)
 {
 	const struct conf_values *v = client.conf;
+
+	ports_read();
 
 	own.count = own_addresses(v->inet_interfaces, v->inet_protocols, &own.all);
 	if (*v->proxy_interfaces)
@@ -206,10 +226,12 @@ hosts_find(struct delivery *d, struct view text, struct endpoints *out)
 
 	if (!destination_parse(text, client.options.is_lmtp, &to, &why))
 		return bad_destination(d, text, why);
+	d->is_cached =
+	    match_list_has_name(client.cached_destinations, to.name, &why) == TABLE_FOUND;
 	if (to.kind == DESTINATION_UNIX)
 		return unix_endpoint(d, text, &to, out);
 	if (!destination_port(to.service.n ? to.service : view_of(client.options.tcp_port),
-		client.conf->known_tcp_ports, &port))
+		buf_str(&client.known_ports), &port))
 		return bad_destination(d, text, "unknown port");
 	l.deadline = clock_deadline(LOOKUP_TIME * client.conf->resolver_timeout);
 	candidates_find(&l, &to);

@@ -12,12 +12,21 @@
 static void
 pre_jail(void)
 {
-	client.main_cf = service_conf();
+	const struct client_options *o = &client.options;
+	const struct conf *c = service_conf();
+
+	client.main_cf = c;
 	client.conf = service_values();
 	client_options_read(&client.options, client.conf, view_of(service_program()));
 	hosts_open();
-	client.discard_maps =
-	    table_list_open(client.options.discard_ehlo_keyword_address_maps, client.main_cf);
+	client.discard_maps = table_list_open(o->discard_ehlo_keyword_address_maps, c);
+	client.pix_maps = table_list_open(o->pix_workaround_maps, c);
+	client.reply_filter = table_list_open(o->reply_filter, c);
+	client.status_filter = table_list_open(o->delivery_status_filter, c);
+	client.cached_destinations =
+	    match_list_open(o->is_lmtp ? "lmtp_connection_cache_destinations"
+				       : "smtp_connection_cache_destinations",
+		o->connection_cache_destinations, c);
 }
 
 static void

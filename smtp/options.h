@@ -40,6 +40,10 @@ struct client_options {
 	const char *discard_ehlo_keywords, *discard_ehlo_keyword_address_maps;
 	bool chunking, send_xforward_command, quote_rfc821_envelope;
 	int line_length_limit;
+
+	const char *reply_filter, *delivery_status_filter;
+	const char *pix_workarounds, *pix_workaround_maps;
+	nanoseconds pix_workaround_delay_time, pix_workaround_threshold_time;
 };
 
 /* Fields from the values, by the program's name: "lmtp" or any other. */

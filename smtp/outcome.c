@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/log.h"
 #include "smtp/client.h"
 
 #define TEXT_MAX 2000
@@ -84,10 +85,41 @@ problem_of_stream(
 	return p;
 }
 
+/*
+ * The administrator may change status and text of what was not delivered, and the text of what
+ * was; out holds the new ones. What was delivered stays so, and the other way round.
+ */
 static void
-answer(struct delivery *d, size_t i, const struct deliver_answer *a)
+status_filter(struct deliver_answer *a, struct buf *out)
 {
+	struct buf key = BUF_INIT(TEXT_MAX + DSN_SIZE);
+	struct view dsn = VIEW_NONE, text;
+
+	if (table_list_is_empty(client.status_filter))
+		return;
+	buf_printf(&key, "%.*s %.*s", VIEW_ARG(a->dsn), VIEW_ARG(a->reason));
+	if (table_list_find(client.status_filter, buf_view(&key), out, NULL) == TABLE_FOUND &&
+	    dsn_split(buf_view(out), &dsn, &text) &&
+	    (dsn.p[0] == '2') == (a->result == DELIVER_SENT)) {
+		a->dsn = dsn;
+		if (text.n > 0)
+			a->reason = text;
+		if (a->result != DELIVER_SENT)
+			a->result = dsn.p[0] == '4' ? DELIVER_DEFERRED : DELIVER_BOUNCED;
+	} else if (out->len > 0) {
+		log_warn("delivery_status_filter: no fitting status in \"%s\"", buf_str(out));
+	}
+	buf_done(&key);
+}
+
+static void
+answer(struct delivery *d, size_t i, struct deliver_answer *a)
+{
+	struct buf filtered = BUF_INIT(TABLE_VALUE_MAX);
+
+	status_filter(a, &filtered);
 	deliver_answer_send(d->job, &d->job->recipients[i], a);
+	buf_done(&filtered);
 	d->rcpts[i].state = RCPT_DONE;
 	d->left--;
 }

@@ -4,6 +4,7 @@
 import re
 import smtplib
 import threading
+import time
 
 import pytest
 
@@ -98,6 +99,28 @@ def test_without_the_cache_each_message_has_its_connection(agents):
             for _ in range(4):
                 agent.deliver(server.nexthop)
         assert len(server.sessions) == 4
+
+
+def test_destinations_whose_connections_are_always_kept(agents):
+    with MailServer() as server, MailServer(address="127.0.0.2") as other:
+        postern = agents(smtp_connection_cache_on_demand="no",
+                         smtp_connection_cache_destinations="127.0.0.2, other.test")
+        with Agent(postern, "smtp") as agent:
+            for _ in range(3):
+                agent.deliver(server.nexthop)
+                agent.deliver(other.nexthop)
+        assert (len(server.sessions), len(other.sessions)) == (3, 1)
+
+
+def test_age_at_which_a_connection_is_not_used_again(agents):
+    with MailServer() as server:
+        postern = agents(smtp_connection_cache_time_limit="20s",
+                         smtp_connection_reuse_time_limit="1s")
+        with Agent(postern, "smtp") as agent:
+            end = time.monotonic() + 1.5
+            while time.monotonic() < end:
+                agent.deliver(server.nexthop)
+        assert 3 <= len(server.sessions) <= 4
 
 
 @pytest.mark.parametrize("end", [CLOSE, RESET, "421 4.3.2 too old"])

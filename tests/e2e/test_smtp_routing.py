@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from delivery_agent import deliver
-from mail_server import CLOSE, MailServer
+from mail_server import CLOSE, MailServer, lonely_address
 from postern import free_port
 from test_smtp_client import AGENTS
 
@@ -278,6 +278,14 @@ def test_port_by_parameter_and_by_name(suite, port):
             main["smtp_tcp_port"] = "filter"
         nexthop = "[127.0.0.1]" + (":filter" if port == "service" else "")
         assert send(suite(**main), nexthop).result == "sent"
+
+
+@needs_root
+def test_port_that_the_system_knows(suite):
+    address = lonely_address()
+    with MailServer(address=address, port=119) as server:
+        assert send(suite(), f"[{address}]:nntp").result == "sent"
+        assert server.messages
 
 
 # Lists and fallback

@@ -10,7 +10,7 @@ import pytest
 
 from delivery_agent import (FLAG_8BIT, FLAG_8BIT_HEADER, FLAG_LONG_LINES, FLAG_NO_CRLF,
                             FLAG_SMTPUTF8, MESSAGE, Agent, deliver)
-from mail_server import EXTENSIONS, MailServer
+from mail_server import EXTENSIONS, MailServer, Raw, lonely_address
 from postern import poll_until
 from test_smtp_client import AGENTS
 
@@ -68,11 +68,11 @@ def test_helo_when_ehlo_is_unknown(agents):
 
 @needs_root
 def test_server_with_our_name_is_ourselves(agents):
-    reply = "250 mail.example.test hello"
-    with MailServer({"EHLO": reply}, address="127.0.0.25", port=25) as server:
+    reply, address = "250 mail.example.test hello", lonely_address()
+    with MailServer({"EHLO": reply}, address=address, port=25) as server:
         outcome = outcome_of(server, agents())
         assert (outcome.result, outcome.dsn) == ("bounced", "5.4.6")
-        assert outcome.text == "mail for [127.0.0.25]:25 loops back to myself"
+        assert outcome.text == f"mail for [{address}]:25 loops back to myself"
     with MailServer({"EHLO": reply}) as server:  # another port: perhaps a content filter
         assert outcome_of(server, agents()).result == "sent"
 
@@ -419,3 +419,81 @@ def test_bind_address_of_ipv6(agents):
         assert outcome_of(server, agents(smtp_bind_address6="::1")).result == "sent"
         assert outcome_of(server, agents(smtp_bind_address6="2001:db8::1",
                                          smtp_bind_address_enforce="yes")).result == "deferred"
+
+
+# Firewalls, filters
+
+MASKED = "220 ****************************"
+
+
+def test_firewall_that_masks_the_greeting(agents):
+    """No EHLO; and for mail that was tried for long the dot comes by itself."""
+    def data(session, argument):
+        session.connection.sendall(b"354 go\r\n")
+        while not session.buffer.endswith(b"second line\r\n"):
+            session.read()
+        arrived.append(session.buffer)
+        return Raw(b"")
+
+    arrived = []
+    postern = agents(smtp_pix_workaround_delay_time="1s", smtp_pix_workaround_threshold_time="10s")
+    with MailServer({"banner": MASKED, "DATA": data}) as server:
+        start = time.monotonic()
+        assert outcome_of(server, postern).result == "sent"
+        assert verbs(server)[0] == "HELO"
+        assert arrived[0].endswith(b"\r\n..second line\r\n")
+        assert time.monotonic() - start >= 1
+        postern.wait_log("enabling PIX workarounds: disable_esmtp,delay_dotcrlf for "
+                         + re.escape(f"127.0.0.1[127.0.0.1]:{server.port}"))
+    with MailServer({"banner": MASKED}) as server:
+        start = time.monotonic()
+        assert outcome_of(server, postern, arrival=int(time.time() * 1000000)).result == "sent"
+        assert time.monotonic() - start < 1
+
+
+@pytest.mark.parametrize("main", [{"smtp_pix_workarounds": ""},
+                                  {"smtp_pix_workaround_maps": "inline:{{127.0.0.1 = }}"}])
+def test_workarounds_can_be_switched_off(agents, main):
+    with MailServer({"banner": MASKED}) as server:
+        assert outcome_of(server, agents(**main)).result == "sent"
+        assert verbs(server)[0] == "EHLO"
+
+
+def test_workarounds_for_one_server(agents):
+    with MailServer({"banner": MASKED}) as server:
+        postern = agents(smtp_pix_workaround_maps="inline:{127.0.0.1=delay_dotcrlf}",
+                         smtp_pix_workaround_threshold_time="3000w")
+        assert outcome_of(server, postern).result == "sent"
+        assert verbs(server)[0] == "EHLO"
+
+
+def test_reply_filter(postern_instance):
+    """What the administrator makes of a reply is what counts."""
+    with MailServer({"RCPT": "550 5.7.1 greylisted", "dot": "250 what a nonsense"}) as server:
+        postern = postern_instance(master=AGENTS, files={
+            "replies": "/^550 (.*greylisted)/ 450 4.7.1 $1\n/nonsense/ 250 2.0.0 fine\n"})
+        postern.write_config(main={
+            "smtp_reply_filter": f"pcre:{postern.conf}/replies"})
+        postern.start()
+        outcome = outcome_of(server, postern)
+        assert (outcome.result, outcome.dsn) == ("deferred", "4.7.1")
+        server.replies.pop("RCPT")
+        assert outcome_of(server, postern).text == "250 2.0.0 fine"
+
+
+def test_delivery_status_filter(postern_instance):
+    """Class 4 and 5 may change places; what was delivered stays so."""
+    with MailServer({"RCPT": lambda s, a: {"b": "550 5.1.1 b", "c": "450 4.2.1 c",
+                                           "d": "550 5.1.1 d"}.get(a[4])}) as server:
+        postern = postern_instance(master=AGENTS, files={
+            "statuses": "/^5\\.1\\.1 .* b/ 4.1.1 perhaps later\n/^4.* c/ 5.2.1\n/ d / 2.0.0 yes\n"
+                        "/^2/ 5.0.0 no\n"})
+        postern.write_config(main={
+            "default_delivery_status_filter": f"pcre:{postern.conf}/statuses"})
+        postern.start()
+        a, b, c, d = deliver(postern, "smtp", server.nexthop, [f"{n}@x.test" for n in "abcd"])
+        assert (a.result, a.dsn) == ("sent", "2.0.0")
+        assert (b.result, b.dsn, b.text) == ("deferred", "4.1.1", "perhaps later")
+        assert (c.result, c.dsn) == ("bounced", "5.2.1") and "450 4.2.1 c" in c.text
+        assert (d.result, d.dsn) == ("bounced", "5.1.1")
+        postern.wait_log("warning: delivery_status_filter: no fitting status")

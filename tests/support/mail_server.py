@@ -13,6 +13,7 @@ of a good server.
 """
 
 import os
+import random
 import re
 import socket
 import tempfile
@@ -21,6 +22,11 @@ import threading
 from postern import DEADLINE, poll_until
 
 EXTENSIONS = ("PIPELINING", "SIZE 50000000", "8BITMIME", "ENHANCEDSTATUSCODES")
+
+
+def lonely_address():
+    """An address of this host that no other test uses, for ports that are not to be chosen."""
+    return "127." + ".".join(str(random.randrange(2, 250)) for _ in range(3))
 
 
 class Act:
