@@ -66,6 +66,7 @@ struct message {
 struct cleanup {
 	struct queue *queue;
 	struct ipc_pool *qmgr;
+	int flow; /* of queue/flow.h */
 	const struct conf_values *conf;
 	struct hash *drop_headers; /* lower-case names of message_drop_headers */
 	struct router *router;     /* NULL: no virtual_alias_maps */

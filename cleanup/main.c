@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cleanup/cleanup.h"
 #include "ipc/ipc_pool.h"
+#include "queue/flow.h"
 #include "route/route.h"
 
 #define QMGR_IDLE_CONNECTIONS 4
@@ -20,6 +21,9 @@ pre_jail(void)
 	cleanup.queue = queue_open(".", cleanup.conf->queue_sync, &why);
 	if (!cleanup.queue)
 		log_fatal("open queue directory %s: %s", cleanup.conf->queue_directory, why);
+	cleanup.flow = flow_open();
+	if (cleanup.flow < 0)
+		log_warn("open pid/qmgr.flow: %m: in_flow_delay has no effect");
 	if (*cleanup.conf->virtual_alias_maps)
 		cleanup.router = router_open(service_conf());
 	cleanup.drop_headers = header_names_new(cleanup.conf->message_drop_headers);

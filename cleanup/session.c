@@ -11,6 +11,8 @@
 
 #include "base/log.h"
 #include "cleanup/cleanup.h"
+#include "queue/flow.h"
+#include "task/task.h"
 
 enum step { STEP_GO_ON, STEP_ANSWER, STEP_ABORTED, STEP_LOST };
 
@@ -78,6 +80,15 @@ message_answer(struct ipc *client, struct message *m)
 	    ipc_flush(client, frame_deadline()) == IPC_OK;
 }
 
+/* Each session waits for itself: so many more messages in a second as there are of them. */
+static void
+wait_for_queue(const struct submit_begin *begin)
+{
+	if (cleanup.conf->in_flow_delay > 0 && begin->source != SUBMIT_NOTICE &&
+	    flow_is_slow(cleanup.flow))
+		(void)task_sleep(cleanup.conf->in_flow_delay);
+}
+
 /* True when the connection can serve another message. */
 static bool
 message_run(struct ipc *client, const struct submit_begin *begin)
@@ -86,6 +97,7 @@ message_run(struct ipc *client, const struct submit_begin *begin)
 	enum step step = STEP_GO_ON;
 	bool reusable;
 
+	wait_for_queue(begin);
 	message_begin(&m, begin);
 	while (step == STEP_GO_ON) {
 		struct ipc_frame frame;

@@ -46,6 +46,7 @@ message_new(const char *id, enum queue_place place)
 	list_init(&m->settle_link);
 	list_init(&m->entries);
 	list_init(&m->jobs);
+	list_init(&m->slot_link);
 	list_init(&m->journal_link);
 	list_init(&m->waiters);
 	hash_put(qmgr.active, view_of(m->id), m);
@@ -76,6 +77,7 @@ message_forget(struct message *m)
 {
 	message_wishes_end(m, false);
 	crowding_message_went(m);
+	lingering_remove(m);
 	list_remove(&m->link);
 	list_remove(&m->settle_link);
 	list_remove(&m->journal_link);

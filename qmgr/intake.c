@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "qmgr/qmgr.h"
 #include "queue/attributes.h"
+#include "queue/flow.h"
 
 #define BATCH       32
 #define TASKS_MAX   32
@@ -185,6 +186,8 @@ opened(struct message *m)
 	    (unsigned long long)m->file.size, m->pending);
 	message_log_from(m, what);
 	m->step = MESSAGE_DELIVERING;
+	if (m->file.in_slot)
+		lingering_add(m);
 	message_fill(m);
 }
 
@@ -300,6 +303,7 @@ intake_add(const char *id, enum queue_place place, bool flush)
 	return INTAKE_TAKEN;
 }
 
+/* The scan that follows says when everything has been taken up. */
 static void
 turn_away(const char *id, uint64_t slot)
 {
@@ -331,6 +335,7 @@ intake_announced(struct view id, uint64_t slot)
 		queue_slot_hint(qmgr.queue, name, slot);
 	if (!m && intake_add(name, QUEUE_INCOMING, false) == INTAKE_FULL) {
 		turn_away(name, slot);
+		flow_slow_down(qmgr.flow, true);
 		scan_incoming();
 	}
 }

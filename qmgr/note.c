@@ -185,6 +185,23 @@ note_attempt(struct message *m, microseconds due)
 	return is_noted(&j);
 }
 
+static void
+own_file_run(void *argument)
+{
+	struct job *j = argument;
+
+	j->result = message_journal(j->m);
+}
+
+bool
+note_own_file(struct message *m)
+{
+	struct job j = { .m = m };
+
+	task_offload(own_file_run, &j);
+	return is_noted(&j);
+}
+
 bool
 note_postponed(struct message *m, microseconds due)
 {

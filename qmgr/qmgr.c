@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/flow.h"
 
 #define FINISH_TIME            (20 * SECOND)
 #define LOOK_EVERY             (10 * SECOND)
@@ -55,6 +56,9 @@ qmgr_prepare(void)
 	const char *why;
 
 	lock_queue();
+	qmgr.flow = flow_open();
+	if (qmgr.flow < 0)
+		log_warn("open pid/qmgr.flow: %m: receivers will not slow down");
 	qmgr.conf = service_conf();
 	qmgr.values = v;
 	qmgr.queue = queue_open(".", v->queue_sync, &why);

@@ -96,12 +96,15 @@ struct message {
 	struct list journal_link; /* waits for outcomes to be noted while others are pending */
 	nanoseconds journal_due;
 	bool settling, settle_again;
-	bool filling;                    /* a portion is being resolved */
-	bool refilling;                  /* it waits for that, through link */
-	bool untried;                    /* a recipient was left out of this attempt */
-	struct view verp;                /* its delimiters: every recipient has a sender */
-	microseconds postponed;          /* for its sake, until then; 0: not */
-	bool is_leaving;                 /* of crowding.c */
+	bool filling;           /* a portion is being resolved */
+	bool refilling;         /* it waits for that, through link */
+	bool untried;           /* a recipient was left out of this attempt */
+	struct view verp;       /* its delimiters: every recipient has a sender */
+	microseconds postponed; /* for its sake, until then; 0: not */
+	bool is_leaving;        /* of crowding.c */
+	struct list slot_link;  /* of lingering.c */
+	nanoseconds slot_since;
+	bool leave_slot;                 /* it is to get a file of its own */
 	struct deliver_request *request; /* what every delivery of it says; lazily made */
 
 	enum message_wish wish;
@@ -155,6 +158,7 @@ struct qmgr {
 	size_t recipients; /* outstanding ones of all messages */
 	struct hash *transports;
 	struct ipc_pool *bounce;
+	int flow; /* of queue/flow.h; -1: none */
 	bool finishing;
 };
 extern struct qmgr qmgr;
@@ -302,6 +306,10 @@ void crowding_message_came(void);
 void crowding_message_went(const struct message *m);
 void crowding_warn(struct destination *d); /* more mail waits for it */
 
+/* ---- lingering.c: messages that stay in slots for long ---- */
+void lingering_add(struct message *m);
+void lingering_remove(struct message *m); /* harmless when it is not there */
+
 /* ---- dispatch.c ---- */
 void dispatch_start(struct transport *t); /* one more worker */
 void dispatch_cancel_all(void);
@@ -336,6 +344,7 @@ bool note_outcomes(struct message *m, const struct queue_journal_entry *entries,
 bool message_change_states(struct message *m, bool (*from)(enum queue_rcpt_state state),
     enum queue_rcpt_state to, bool expire);
 bool note_attempt(struct message *m, microseconds due);   /* and moves it to deferred */
+bool note_own_file(struct message *m);                    /* out of its slot */
 bool note_postponed(struct message *m, microseconds due); /* only moves it */
 bool note_warned(struct message *m);                      /* that a delay was told */
 bool note_held(struct message *m);                        /* moves it to hold */

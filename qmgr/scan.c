@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "qmgr/qmgr.h"
+#include "queue/flow.h"
 
 #define BATCH 256
 
@@ -72,6 +73,7 @@ scan_run(void *argument)
 		scan_once(b);
 	}
 	running = false;
+	flow_slow_down(qmgr.flow, false);
 	mem_free(b);
 }
 

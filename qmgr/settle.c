@@ -259,6 +259,10 @@ static void
 settle_one(struct message *m)
 {
 	m->settle_again = false;
+	if (m->leave_slot) {
+		m->leave_slot = false;
+		(void)note_own_file(m); /* or it stays there */
+	}
 	if (!write_outcomes(m)) {
 		message_stall(m);
 		return;

@@ -138,7 +138,8 @@ enum queue_rcpt_state {
 struct queue_message {
 	char id[QUEUE_ID_SIZE];
 	enum queue_place place;
-	int fd; /* read-only unless opened for the journal; -1 after done */
+	int fd;       /* read-only unless opened for the journal; -1 after done */
+	bool in_slot; /* when it was opened: it had no file of its own */
 	unsigned flags;
 	microseconds arrival;
 	uint64_t body_offset, body_length;

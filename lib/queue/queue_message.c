@@ -252,7 +252,10 @@ slot_open(struct queue *q, uint64_t slot, const char *id, bool for_journal,
 		return r == QUEUE_OK ? queue_file_open(q, QUEUE_INCOMING, id, true, m, why) : r;
 	}
 	r = slot_copy(&q->slots, slot, id, &fd, why);
-	return r == QUEUE_OK ? queue_message_from_fd(fd, id, m, why) : r;
+	if (r == QUEUE_OK)
+		r = queue_message_from_fd(fd, id, m, why);
+	m->in_slot = r == QUEUE_OK;
+	return r;
 }
 
 enum queue_result

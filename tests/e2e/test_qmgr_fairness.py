@@ -2,7 +2,10 @@
 """A long queue for destinations that are dead or slow does not hold up mail for others."""
 
 import collections
+import os
 import time
+
+import pytest
 
 from postern import poll_until
 
@@ -20,9 +23,9 @@ def seconds_until_sent(q, address):
 
 def test_fresh_mail_beside_dead_and_slow_destinations(queue):
     q = queue(RULES, **FEW, slow_destination_concurrency_limit="2")
-    q.inject("user@slow.example", count=1500)
+    q.inject("user@slow.example", count=800)
     times = [seconds_until_sent(q, "user@third.example")]
-    q.inject("user@dead.example", count=1500)
+    q.inject("user@dead.example", count=800)
     for i in range(4, 8):
         times.append(seconds_until_sent(q, f"user@d{i}.example"))
     assert max(times) < 1, times
@@ -59,3 +62,36 @@ def test_a_fast_destination_may_have_all_the_room(queue):
     q.inject("user@fast.example", count=600)
     q.wait("sent", 600)
     assert "postponed" not in q.postern.log()
+
+
+@pytest.mark.parametrize("delay", ["900ms", "0"])
+def test_receivers_slow_down_when_mail_comes_faster_than_it_goes(queue, delay):
+    q = queue("* hang\n", qmgr_message_active_limit="8", in_flow_delay=delay)
+    q.inject("user@d%.example", count=10)  # two more than there is room for
+    q.postern.wait_log(r"nrcpt=1 \(queue active\)", 8)
+
+    def was_delayed():
+        begin = time.monotonic()
+        q.inject("user@more.example")
+        return time.monotonic() - begin >= 0.9
+
+    if delay == "0":
+        assert not any(was_delayed() for _ in range(3))
+        return
+    poll_until(was_delayed, "a message that had to wait")
+    q.rules("")
+    q.kill_qmgr()  # for what hangs goes on hanging
+    q.wait_empty()
+    assert not was_delayed()
+
+
+def test_messages_that_wait_leave_their_slots(queue):
+    q = queue("* wait 6000\n", fake_destination_concurrency_limit="5")
+    ids = set(q.inject("user@one.example", count=150))
+    incoming = os.path.join(q.postern.queue, "incoming")
+    poll_until(lambda: len(ids & set(os.listdir(incoming))) >= 80, "files of their own")
+    assert {q.places(i)[0] for i in ids if q.places(i)} <= {"incoming"}
+    q.rules("")
+    q.wait_empty()
+    sent = collections.Counter(line[1] for line in q.lines("sent"))
+    assert set(sent) == ids and set(sent.values()) == {1}

@@ -236,6 +236,7 @@ set_up(void **state)
 	qmgr.transports = hash_new();
 	qmgr.active = hash_new();
 	qmgr.active_limit = 1000;
+	qmgr.flow = -1;
 	intake_start();
 	outcome_start();
 	return 0;
