@@ -139,12 +139,12 @@ access_by_name(struct evaluation *e, struct table *t, struct view name, struct v
 }
 
 enum restriction_result
-access_by_client(struct evaluation *e, struct table *t)
+access_by_client(struct evaluation *e, struct table *t, const char *name)
 {
 	const struct peer *peer = &e->s->peer;
 	struct lookup l = lookup_begin(e, t);
-	bool over = !view_eq(view_of(peer->name), VIEW("unknown")) &&
-	    lookup_domain(&l, view_of(peer->name));
+	bool over =
+	    !view_eq(view_of(name), VIEW("unknown")) && lookup_domain(&l, view_of(name));
 
 	if (!over)
 		over = lookup_client_address(&l, peer->address);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who the client is. Its name comes from /etc/hosts, which is read before the jail; a client
- * that is not in it is "unknown" until there is a resolver to ask. An IPv4 client of an IPv6
- * socket counts as IPv4. Local clients (sendmail -bs) appear as localhost[127.0.0.1].
+ * Who the client is. Its name comes from /etc/hosts, which is read before the jail, or from the
+ * resolver, and counts only when it leads back to the client; else the client is "unknown". An
+ * IPv4 client of an IPv6 socket counts as IPv4. Local clients (sendmail -bs) appear as
+ * localhost[127.0.0.1].
  */
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "conf/match.h"
 #include "mail/address.h"
 #include "smtpd/smtpd.h"
@@ -48,13 +50,20 @@ peer_open_hosts(struct hash **hosts, struct view text)
 }
 
 static void
+peer_set_name(struct peer *p, const char *name)
+{
+	p->name = p->reverse_name = name;
+	p->name_status = p->reverse_status = DNS_PEER_OK;
+}
+
+static void
 peer_set_local(struct peer *p)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
 	memcpy(&p->sa, &sin, sizeof(sin));
-	p->name = "localhost";
+	peer_set_name(p, "localhost");
 }
 
 static void
@@ -90,26 +99,80 @@ peer_print(struct peer *p)
 	}
 }
 
+/* In the words of getaddrinfo, which log readers know. */
+static void
+peer_log_unconfirmed(const struct peer *p, const struct dns_peer *found)
+{
+	static const char *const reasons[] = {
+		[DNS_FOUND] = "",
+		[DNS_NO_DATA] = ": No address associated with hostname",
+		[DNS_NO_SUCH_NAME] = ": Name or service not known",
+		[DNS_TRY_AGAIN] = ": Temporary failure in name resolution",
+		[DNS_BAD_NAME] = ": Name or service not known",
+	};
+
+	log_warn("hostname %.*s does not resolve to address %s%s", VIEW_ARG(found->reverse),
+	    p->address, reasons[found->forward]);
+}
+
+static void
+peer_ask(struct peer *p)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)&p->sa;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&p->sa;
+	struct arena arena = ARENA_INIT;
+	struct dns_peer found;
+
+	dns_peer_find(server.dns, p->sa.ss_family,
+	    p->sa.ss_family == AF_INET ? (const unsigned char *)&four->sin_addr
+				       : six->sin6_addr.s6_addr,
+	    &arena, &found, clock_deadline(server.v->resolver_timeout));
+	p->name_status = found.status;
+	p->reverse_status = found.reverse_status;
+	if (found.reverse_status == DNS_PEER_OK) {
+		p->found_reverse = mem_dup(found.reverse.p, found.reverse.n);
+		p->reverse_name = p->found_reverse;
+		if (found.status != DNS_PEER_OK)
+			peer_log_unconfirmed(p, &found);
+	}
+	if (found.status == DNS_PEER_OK)
+		p->name = p->found_name = mem_dup(found.name.p, found.name.n);
+	arena_reset(&arena);
+}
+
+static void
+peer_find_name(struct peer *p)
+{
+	uint8_t key[16];
+	struct view k = { (const char *)key, sizeof(key) };
+	const char *name;
+
+	if (!server.v->smtpd_peername_lookup || !peer_key(&p->sa, key))
+		return;
+	name = hash_find(server.hosts, k);
+	if (name)
+		peer_set_name(p, name);
+	else if (server.dns)
+		peer_ask(p);
+}
+
 void
 peer_init(struct peer *p, const struct service_connection *c)
 {
 	uint8_t key[16];
 	struct view k = { (const char *)key, sizeof(key) };
 
-	p->name = "unknown";
+	p->name = p->reverse_name = "unknown";
+	p->name_status = p->reverse_status = DNS_PEER_NO_NAME;
 	if (c->peer.ss_family == AF_INET || c->peer.ss_family == AF_INET6) {
 		p->sa = c->peer;
 		peer_unmap(&p->sa);
-		if (server.v->smtpd_peername_lookup && peer_key(&p->sa, key)) {
-			const char *name = hash_find(server.hosts, k);
-
-			if (name)
-				p->name = name;
-		}
 	} else {
 		peer_set_local(p);
 	}
 	peer_print(p);
+	if (c->peer.ss_family != AF_UNIX)
+		peer_find_name(p);
 	p->label = server.v->smtpd_client_port_logging
 	    ? mem_printf("%s[%s]:%s", p->name, p->address, p->port)
 	    : mem_printf("%s[%s]", p->name, p->address);
@@ -123,4 +186,7 @@ peer_done(struct peer *p)
 {
 	mem_free(p->label);
 	p->label = NULL;
+	mem_free(p->found_name);
+	mem_free(p->found_reverse);
+	p->found_name = p->found_reverse = NULL;
 }

@@ -152,7 +152,13 @@ kind_permit_inet_interfaces(struct evaluation *e, const struct restriction *r)
 static enum restriction_result
 kind_client_access(struct evaluation *e, const struct restriction *r)
 {
-	return access_by_client(e, r->table);
+	return access_by_client(e, r->table, e->s->peer.name);
+}
+
+static enum restriction_result
+kind_reverse_client_access(struct evaluation *e, const struct restriction *r)
+{
+	return access_by_client(e, r->table, e->s->peer.reverse_name);
 }
 
 /* ---- HELO ---- */
@@ -177,8 +183,8 @@ helo_name(const struct session *s)
 	return name;
 }
 
-static enum restriction_result
-refuse_bad_literal(struct evaluation *e)
+enum restriction_result
+restrict_helo_literal(struct evaluation *e)
 {
 	if (address_literal_is_valid(view_of(e->s->helo)))
 		return RESTRICTION_DUNNO;
@@ -196,7 +202,7 @@ kind_invalid_helo(struct evaluation *e, const struct restriction *r)
 	if (!e->s->helo)
 		return RESTRICTION_DUNNO;
 	if (e->s->helo[0] == '[')
-		return refuse_bad_literal(e);
+		return restrict_helo_literal(e);
 	name = helo_name(e->s);
 	if ((domain_is_valid(name, true) && !name_is_numeric(name)) ||
 	    address_literal_parse(view_of(arena_printf(&e->s->arena, "[%s]", e->s->helo)), ip))
@@ -220,7 +226,7 @@ kind_non_fqdn_helo(struct evaluation *e, const struct restriction *r)
 	if (!e->s->helo)
 		return RESTRICTION_DUNNO;
 	if (e->s->helo[0] == '[')
-		return refuse_bad_literal(e);
+		return restrict_helo_literal(e);
 	if (domain_is_qualified(helo_name(e->s)))
 		return RESTRICTION_DUNNO;
 	return restrict_refuse(e, server.v->non_fqdn_reject_code, "5.5.2",
@@ -411,7 +417,7 @@ const struct restriction_kind restriction_kinds[] = {
 	NOT_BUILT_WITH_TEXT("check_client_a_access"),
 	NOT_BUILT_WITH_TEXT("check_client_mx_access"),
 	NOT_BUILT_WITH_TEXT("check_client_ns_access"),
-	NOT_BUILT_WITH_TEXT("check_reverse_client_hostname_access"),
+	{ "check_reverse_client_hostname_access", kind_reverse_client_access, ARGUMENT_TABLE },
 	NOT_BUILT_WITH_TEXT("check_reverse_client_hostname_a_access"),
 	NOT_BUILT_WITH_TEXT("check_reverse_client_hostname_mx_access"),
 	NOT_BUILT_WITH_TEXT("check_reverse_client_hostname_ns_access"),
@@ -420,10 +426,10 @@ const struct restriction_kind restriction_kinds[] = {
 	NOT_BUILT_WITH_TEXT("reject_rhsbl_client"),
 	NOT_BUILT_WITH_TEXT("permit_rhswl_client"),
 	NOT_BUILT_WITH_TEXT("reject_rhsbl_reverse_client"),
-	NOT_BUILT("reject_unknown_client_hostname"),
-	NOT_BUILT("reject_unknown_reverse_client_hostname"),
+	{ "reject_unknown_client_hostname", kind_unknown_client, ARGUMENT_NONE },
+	{ "reject_unknown_reverse_client_hostname", kind_unknown_reverse_client, ARGUMENT_NONE },
 	NOT_BUILT("reject_unknown_forward_client_hostname"),
-	NOT_BUILT("reject_unknown_client"),
+	{ "reject_unknown_client", kind_unknown_client, ARGUMENT_NONE },
 
 	{ "check_helo_access", kind_helo_access, ARGUMENT_TABLE },
 	{ "reject_invalid_helo_hostname", kind_invalid_helo, ARGUMENT_NONE },
@@ -434,8 +440,8 @@ const struct restriction_kind restriction_kinds[] = {
 	NOT_BUILT_WITH_TEXT("check_helo_mx_access"),
 	NOT_BUILT_WITH_TEXT("check_helo_ns_access"),
 	NOT_BUILT_WITH_TEXT("reject_rhsbl_helo"),
-	NOT_BUILT("reject_unknown_helo_hostname"),
-	NOT_BUILT("reject_unknown_hostname"),
+	{ "reject_unknown_helo_hostname", kind_unknown_helo, ARGUMENT_NONE },
+	{ "reject_unknown_hostname", kind_unknown_helo, ARGUMENT_NONE },
 
 	{ "check_sender_access", kind_sender_access, ARGUMENT_TABLE },
 	{ "reject_non_fqdn_sender", kind_non_fqdn_sender, ARGUMENT_NONE },
@@ -448,8 +454,8 @@ const struct restriction_kind restriction_kinds[] = {
 	NOT_BUILT("reject_unauthenticated_sender_login_mismatch"),
 	NOT_BUILT("reject_sender_login_mismatch"),
 	NOT_BUILT_WITH_TEXT("reject_rhsbl_sender"),
-	NOT_BUILT("reject_unknown_sender_domain"),
-	NOT_BUILT("reject_unknown_address"),
+	{ "reject_unknown_sender_domain", kind_unknown_sender_domain, ARGUMENT_NONE },
+	{ "reject_unknown_address", kind_unknown_sender_domain, ARGUMENT_NONE },
 	NOT_BUILT("reject_unverified_sender"),
 
 	{ "check_recipient_access", kind_recipient_access, ARGUMENT_TABLE },
@@ -464,7 +470,7 @@ const struct restriction_kind restriction_kinds[] = {
 	NOT_BUILT_WITH_TEXT("check_recipient_ns_access"),
 	NOT_BUILT("permit_mx_backup"),
 	NOT_BUILT_WITH_TEXT("reject_rhsbl_recipient"),
-	NOT_BUILT("reject_unknown_recipient_domain"),
+	{ "reject_unknown_recipient_domain", kind_unknown_recipient_domain, ARGUMENT_NONE },
 	NOT_BUILT("reject_unverified_recipient"),
 	NOT_BUILT_WITH_TEXT("check_etrn_access"),
 };

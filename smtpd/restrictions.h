@@ -91,6 +91,8 @@ enum restriction_result restrict_refuse(struct evaluation *e, int code, const ch
 /* text, of the session's arena, is what is said in place of a permit in the end. DUNNO. */
 enum restriction_result restrict_defer_if_permit(struct evaluation *e, const char *text);
 enum restriction_result restrict_configuration_error(struct evaluation *e);
+/* An address literal in HELO that is none is refused; any other passes. */
+enum restriction_result restrict_helo_literal(struct evaluation *e);
 enum restriction_result restrict_lookup_failure(
     struct evaluation *e, struct view name, const char *why);
 
@@ -109,6 +111,17 @@ enum table_result destination_is_ours(struct view address, const char **why);
 enum restriction_result restrict_unlisted(
     struct evaluation *e, struct view address, bool is_sender);
 
+/* ---- restriction_dns.c: tests that ask the DNS ---- */
+
+enum restriction_result kind_unknown_client(struct evaluation *e, const struct restriction *r);
+enum restriction_result kind_unknown_reverse_client(
+    struct evaluation *e, const struct restriction *r);
+enum restriction_result kind_unknown_helo(struct evaluation *e, const struct restriction *r);
+enum restriction_result kind_unknown_sender_domain(
+    struct evaluation *e, const struct restriction *r);
+enum restriction_result kind_unknown_recipient_domain(
+    struct evaluation *e, const struct restriction *r);
+
 /* ---- access.c ---- */
 
 /* What an access table said about a subject; value is the table's text. */
@@ -117,7 +130,9 @@ enum restriction_result access_act(struct evaluation *e, const char *table, stru
 
 enum restriction_result access_by_name(struct evaluation *e, struct table *t, struct view name,
     struct view shown, const char *what);
-enum restriction_result access_by_client(struct evaluation *e, struct table *t);
+/* name: the client's, or "unknown"; its address counts besides. */
+enum restriction_result access_by_client(
+    struct evaluation *e, struct table *t, const char *name);
 enum restriction_result access_by_address(
     struct evaluation *e, struct table *t, struct view address, const char *what);
 

@@ -11,10 +11,11 @@
 #include "smtpd/counting.h"
 #include "smtpd/restrictions.h"
 
-#define HOSTS_FILE       "/etc/hosts"
-#define HOSTS_FILE_MAX   (1024 * 1024)
-#define CLEANUP_IDLE_MAX 100 /* kept connections */
-#define SEPARATORS       ", \t\r\n"
+#define HOSTS_FILE        "/etc/hosts"
+#define HOSTS_FILE_MAX    (1024 * 1024)
+#define CLEANUP_IDLE_MAX  100 /* kept connections */
+#define RESOLVER_IDLE_MAX 100
+#define SEPARATORS        ", \t\r\n"
 
 struct server server;
 
@@ -156,6 +157,25 @@ header_clients_open(void)
 	buf_done(&tables);
 }
 
+static void
+tempfail_actions_check(void)
+{
+	const char *const rows[][2] = {
+		{ "reject_tempfail_action", server.v->reject_tempfail_action },
+		{ "unknown_address_tempfail_action",
+		    server.v->unknown_address_tempfail_action },
+		{ "unknown_helo_hostname_tempfail_action",
+		    server.v->unknown_helo_hostname_tempfail_action },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strcmp(rows[i][1], "defer") != 0 &&
+		    strcmp(rows[i][1], "defer_if_permit") != 0)
+			log_fatal(
+			    "bad configuration: %s = %s: expected defer_if_permit or defer",
+			    rows[i][0], rows[i][1]);
+}
+
 void
 server_configure(const struct conf *c)
 {
@@ -177,6 +197,7 @@ server_configure(const struct conf *c)
 	server.ehlo_hidden = ehlo_hidden_parse(
 	    view_of(v->smtpd_discard_ehlo_keywords), &server.ehlo_hidden_quietly);
 	bare_newline_open();
+	tempfail_actions_check();
 	header_clients_open();
 	lists_open();
 	own_addresses_open();
@@ -224,6 +245,8 @@ server_close(void)
 	table_list_free(&server.headers_for_tables);
 	router_free(&server.router);
 	ipc_pool_free(&server.cleanup);
+	dns_client_free(&server.dns);
+	ipc_pool_free(&server.resolver);
 }
 
 /* sendmail -bs has no right to speak to cleanup: its mail goes the way of all local mail. */
@@ -237,6 +260,8 @@ server_start(void)
 	else
 		service_path(path, sizeof(path), "public", server.v->cleanup_service_name);
 	server.cleanup = ipc_pool_new(path, CLEANUP_IDLE_MAX, server.v->ipc_idle);
+	server.resolver = service_pool("private", "resolver", RESOLVER_IDLE_MAX);
+	server.dns = dns_client_new(server.resolver);
 	if (service_is_stand_alone())
 		return;
 	service_path(path, sizeof(path), "private", "anvil");

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "conf/conf.h"
+#include "dns/peer.h"
 #include "ipc/ipc_pool.h"
 #include "proto/anvil.h"
 #include "queue/queue.h"
@@ -52,6 +53,8 @@ struct server {
 	const struct conf_values *v;
 	struct router *router;
 	struct ipc_pool *cleanup;
+	struct ipc_pool *resolver;
+	struct dns_client *dns; /* NULL: nobody is asked */
 	struct match_list *mynetworks;
 	struct match_list *event_exceptions;
 	struct match_list *bare_newline_exclusions;
@@ -117,8 +120,11 @@ void transaction_free(struct transaction **t);
 
 struct peer {
 	struct sockaddr_storage sa; /* 127.0.0.1 for local ones */
-	const char *name;           /* constant, or of the hosts table; "unknown" */
-	char *label;                /* "name[address]", as all log lines have it */
+	const char *name;           /* confirmed, or "unknown" */
+	const char *reverse_name;   /* as the address claims it, or "unknown" */
+	enum dns_peer_status name_status, reverse_status;
+	char *found_name, *found_reverse; /* what was looked up, or NULL */
+	char *label;                      /* "name[address]", as all log lines have it */
 	char address[INET6_ADDRSTRLEN];
 	char port[8];
 	enum table_result in_mynetworks;

@@ -200,3 +200,13 @@ dns_native_lookup(struct dns_client *c, struct view host, int family, struct are
 	look_up(c, host, DNS_AAAA, true, arena, &six, deadline);
 	return merge(arena, out, &six);
 }
+
+enum dns_result
+dns_native_names(struct dns_client *c, int family, const unsigned char *address,
+    struct arena *arena, struct dns_answer *out, nanoseconds deadline)
+{
+	struct dns_name reverse;
+
+	dns_name_of_address(family, address, &reverse);
+	return look_up(c, dns_name_view(&reverse), DNS_PTR, true, arena, out, deadline);
+}

@@ -85,4 +85,8 @@ enum dns_result dns_lookup(struct dns_client *c, struct view name, enum dns_type
 enum dns_result dns_native_lookup(struct dns_client *c, struct view host, int family,
     struct arena *arena, struct dns_answer *out, nanoseconds deadline);
 
+/* The other way round: names of an address in network order, records of type PTR. */
+enum dns_result dns_native_names(struct dns_client *c, int family, const unsigned char *address,
+    struct arena *arena, struct dns_answer *out, nanoseconds deadline);
+
 #endif

@@ -21,12 +21,12 @@ def is_sanitized():
 
 class Smtpd:
     """
-    smtpd in front of a cleanup that only writes down what it gets. main and master are as for
-    Instance; the local users are u, w and postmaster.
+    smtpd in front of a cleanup that only writes down what it gets. main, master and dns are as
+    for Instance; the local users are u, w and postmaster.
     """
 
     def __init__(self, main=None, master=MASTER, ports=(), crashes=False, files=None,
-                 measures_memory=False):
+                 measures_memory=False, dns=None):
         parameters = {
             "local_recipient_maps": "inline:{u=x, w=x, postmaster=x}",
             "smtpd_error_sleep_time": "0",
@@ -38,7 +38,7 @@ class Smtpd:
                 [os.environ.get("ASAN_OPTIONS", "detect_leaks=1"), "quarantine_size_mb=1",
                  "thread_local_quarantine_size_kb=64"])
         self.instance = Instance(main=parameters, master=master, ports=ports, crashes=crashes,
-                                 files=files, environment=environment)
+                                 files=files, environment=environment, dns=dns)
         self.directory = self.instance.path("taken")
         os.mkdir(self.directory)
         os.chmod(self.directory, 0o777)
@@ -51,8 +51,8 @@ class Smtpd:
     def __exit__(self, *failure):
         return self.instance.__exit__(*failure)
 
-    def wire(self, port="smtp", greeting=True, host="127.0.0.1"):
-        return Wire(self.instance.port(port), greeting=greeting, host=host)
+    def wire(self, port="smtp", greeting=True, host="127.0.0.1", source=None):
+        return Wire(self.instance.port(port), greeting=greeting, host=host, source=source)
 
     def log(self):
         return self.instance.log()
@@ -107,10 +107,11 @@ class Reply(tuple):
 
 
 class Wire:
-    """An SMTP client that sends any bytes and reads whole replies."""
+    """An SMTP client that sends any bytes and reads whole replies; source: its address."""
 
-    def __init__(self, port, greeting=True, host="127.0.0.1", timeout=DEADLINE):
-        self.socket = socket.create_connection((host, port), timeout=timeout)
+    def __init__(self, port, greeting=True, host="127.0.0.1", timeout=DEADLINE, source=None):
+        self.socket = socket.create_connection((host, port), timeout=timeout,
+                                               source_address=source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         if greeting:
