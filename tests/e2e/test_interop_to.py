@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mail that Postern relays to other servers: Postfix, Exim, OpenSMTPD and sendmail, from their Debian
+"""Mail that Postern relays to other servers: Postfix, Exim, OpenSMTPD and sendmail, from Debian's
 packages. What a client gave Postern arrives there byte for byte, and what they say of it comes
 back to the sender."""
 
@@ -10,9 +10,9 @@ import subprocess
 import pytest
 
 from interop import ORIGIN, Pair
-from mailboxes import header
+from mailboxes import delivered_form, header
 from notices import Notice
-from other_servers import ALL, Exim, Postfix
+from other_servers import ALL, Exim, OpenSMTPD, Postfix
 from packages import NotToBeHad, postfix_program
 from postern import can_be_another_user, poll_until
 from shapes import BODIES, assert_unchanged, message
@@ -77,6 +77,17 @@ def test_no_newline_at_the_end(pair):
     assert_unchanged(found, content + b"\r\n")
 
 
+def test_long_line_is_folded(pair):
+    """Lines beyond what SMTP allows get a line end and a blank, as Postfix does it."""
+    message_id, content = message(b"c" * 5000 + b"\r\nshort\r\n")
+    pair.send(content, [pair.peer.address()])
+    found, = pair.at_peer(message_id)
+    assert max(len(line) for line in found.split(b"\n")) <= 998
+    long, short = found.split(b"\n\n", 1)[1].rsplit(b"\n", 2)[:2]
+    assert long.replace(b"\n ", b"") == b"c" * 5000
+    assert short == b"short"
+
+
 def test_refused_recipient_comes_back(pair):
     """One recipient of two is refused: the other gets the message, the sender a notice."""
     message_id, content = message(b"for two\r\n")
@@ -92,6 +103,16 @@ def test_refused_recipient_comes_back(pair):
     assert notice.original["Message-ID"] == message_id.decode()
     assert notice.found_by_flufl() in (None, {refused})
     pair.postern.wait_queue_empty()
+
+
+@only_exim
+def test_chunks_are_sent_to_who_takes_them(pair):
+    message_id, content = message(BODIES["one megabyte"])
+    pair.send(content, [pair.peer.address()])
+    found, = pair.at_peer(message_id)
+    assert_unchanged(found, content)
+    # Exim marks a message that came by BDAT with K.
+    pair.peer.root.wait_log(rf"<= {ORIGIN} .* K S=\d+ .*id={message_id.decode()[1:-1]}")
 
 
 @only_exim
@@ -116,6 +137,17 @@ def test_utf8_addresses(pair):
     found, = pair.at_peer(message_id)
     assert_unchanged(found, content)
     assert re.search("^Return-Path: <sändør@origin.test>$".encode(), found, re.M | re.I)
+
+
+@pytest.mark.parametrize("pair", [OpenSMTPD], ids=["opensmtpd"], indirect=True)
+def test_utf8_addresses_where_the_peer_cannot(pair):
+    """The recipient's address cannot be said to that server, so the message comes back."""
+    message_id, content = message(b"x\r\n")
+    recipient = pair.peer.address("lesér")
+    pair.send(content, [recipient], mail_options=["SMTPUTF8", "BODY=8BITMIME"])
+    raw = pair.notice(message_id)
+    assert b"5.6.7" in raw
+    assert recipient.encode() in raw
 
 
 @of_peers_with("REPORTS")
@@ -146,6 +178,52 @@ def test_peer_without_dsn(own_pair):
     assert notice.recipients[0]["Action"] == "relayed"
     assert notice.recipients[0]["Original-Recipient"] == "rfc822;asked@elsewhere.test"
     assert notice.final_recipients() == [pair.peer.address()]
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_peer_without_8bitmime(exim_7bit, name):
+    """Text in 8 bits becomes quoted-printable, which reads the same; other text stays as it is."""
+    message_id, content = message(BODIES[name])
+    exim_7bit.send(content, [exim_7bit.peer.address()])
+    found, = exim_7bit.at_peer(message_id)
+    if name != "8-bit":
+        assert_unchanged(found, content)
+        return
+    assert found.isascii()
+    read = email.message_from_bytes(found)
+    assert read["Content-Transfer-Encoding"] == "quoted-printable"
+    assert read["Content-Type"] == "text/plain; charset=utf-8"
+    assert read.get_payload(decode=True) == delivered_form(BODIES[name])
+
+
+def test_peer_without_8bitmime_gets_parts(exim_7bit):
+    """In a multipart each part is converted that needs it, and an enclosed message stays one."""
+    part = ("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+            "Grüße = \t\r\n.\r\n").encode()
+    plain = b"Content-Type: text/plain\r\n\r\nplain = text\r\n"
+    body = b"\r\n".join([b"preamble", b"--b", part, b"--b", plain, b"--b",
+                         b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n",
+                         b"Subject: inner\r\nMIME-Version: 1.0\r\n" + part, b"--b--", b""])
+    message_id, content = message(body, mime=False, more=(
+        b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+        b"Content-Transfer-Encoding: 8bit\r\n"))
+    exim_7bit.send(content, [exim_7bit.peer.address()])
+    found, = exim_7bit.at_peer(message_id)
+    assert found.isascii()
+    read = email.message_from_bytes(found)
+    first, second, third = read.get_payload()
+    assert first.get_payload(decode=True) == "Grüße = \t\n.\n".encode()
+    assert second.get_payload() == "plain = text\n"
+    inner, = third.get_payload()
+    assert inner["Subject"] == "inner"
+    assert inner.get_payload(decode=True) == "Grüße = \t\n.\n".encode()
+
+
+@pytest.fixture(scope="module")
+def exim_7bit():
+    pair = made(Exim, options={"accept_8bitmime": "false"})
+    yield pair
+    pair.close()
 
 
 def test_deferred_recipient_goes_out_after_a_flush(own_pair):
@@ -237,6 +315,35 @@ def test_two_hundred_messages_at_once(pair):
     after = ids()
     assert len(after) == len(before) + 200
     assert len(set(after) - set(before)) == 200
+
+
+def test_peer_learns_of_the_client(own_pair):
+    """XFORWARD: the peer's log names the client and the id that the message had here."""
+    pair = own_pair(Postfix, settings={"smtp_send_xforward_command": "yes"},
+                    options={"smtpd_authorized_xforward_hosts": "127.0.0.0/8"})
+    message_id, content = message(b"x\r\n")
+    pair.send(content, [pair.peer.address()])
+    found, = pair.at_peer(message_id)
+    ours, = re.findall(rb"by mail\.example\.test \(Postfix\) with \w+ id (\w+)", found)
+    pair.peer.root.wait_log(r"client=localhost\[127\.0\.0\.1\], "
+                            rf"orig_queue_id={ours.decode()}, "
+                            r"orig_client=localhost\[127\.0\.0\.1\]")
+
+
+def test_second_mail_server_of_a_domain(own_pair):
+    """The DNS names two servers, of which the better one is down."""
+    pair = own_pair(Exim, settings={
+        "resolver_static_records": "{exim.test MX 10 first.exim.test} "
+        "{exim.test MX 20 second.exim.test} {first.exim.test A 127.0.0.3} "
+        "{second.exim.test A 127.0.0.1}"})
+    pair.postern.write_config(main={"relayhost": "", "smtp_tcp_port": str(pair.peer.port)})
+    pair.postern.reload()
+    message_id, content = message(b"x\r\n")
+    pair.send(content, [pair.peer.address()])
+    found, = pair.at_peer(message_id)
+    assert_unchanged(found, content)
+    pair.postern.wait_log(rf"to=<{pair.peer.address()}>, relay=second\.exim\.test"
+                          rf"\[127\.0\.0\.1\]:{pair.peer.port}, .*status=sent")
 
 
 def test_peer_that_is_down_then_up(own_pair):
