@@ -23,10 +23,11 @@
 #include "smtp/line_folder.h"
 #include "task/task.h"
 
-#define CHUNK      ((size_t)128 * 1024)
-#define OUT_MAX    (16 * CHUNK) /* a chunk, four times as long by encoding, with dots */
-#define LINE_USUAL 998          /* RFC 5321 4.5.3.1.6 */
-#define DOING      "sending message body"
+#define AT_ONCE_MAX ((size_t)128 * 1024)
+#define CHUNK       ((size_t)64 * 1024) /* of a longer message: a slow server holds it long */
+#define OUT_MAX     (16 * AT_ONCE_MAX)  /* four times as long by encoding, with dots */
+#define LINE_USUAL  998                 /* RFC 5321 4.5.3.1.6 */
+#define DOING       "sending message body"
 
 struct extent {
 	uint64_t offset, length;
@@ -224,7 +225,7 @@ extents_join(struct extent a, struct extent b, struct extent *both)
 		return false;
 	both->offset = a.offset < b.offset ? a.offset : b.offset;
 	both->length = (a_end > b_end ? a_end : b_end) - both->offset;
-	return both->length <= CHUNK;
+	return both->length <= AT_ONCE_MAX;
 }
 
 static bool
@@ -347,9 +348,9 @@ static bool
 send_all(struct content *c)
 {
 	struct extent both = { 0 };
-	bool at_once = extents_join(c->header, c->body, &both);
+	bool at_once = !c->plan->to_7bit && extents_join(c->header, c->body, &both);
 
-	c->in = mem_alloc(at_once && !c->plan->to_7bit ? (size_t)both.length + 1 : CHUNK);
+	c->in = mem_alloc(at_once ? (size_t)both.length + 1 : CHUNK);
 	if (c->plan->to_7bit && !scan(c))
 		return false;
 	if (c->plan->by_bdat && !announce(c))

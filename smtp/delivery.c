@@ -73,7 +73,7 @@ endpoints_try(struct delivery *d, const struct endpoints *list)
 {
 	int sessions_left = client.options.mx_session_limit;
 
-	for (size_t i = 0; i < list->count && d->left > 0; i++) {
+	for (size_t i = 0; i < list->count && d->left > 0 && !d->job->failed; i++) {
 		log_moving_on(d);
 		if (endpoint_try(d, &list->all[i]) && --sessions_left == 0)
 			break;

@@ -16,7 +16,9 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "conf/own_address.h"
+#include "mail/address.h"
 #include "smtp/lookup.h"
+#include "smtp/memo.h"
 
 #define SMTP_PORT   25
 #define PORTS_MAX   100000
@@ -178,7 +180,7 @@ own_drop(struct lookup *l, const struct destination *to)
 }
 
 static void
-candidates_find(struct lookup *l, const struct destination *to)
+candidates_look_up(struct lookup *l, const struct destination *to)
 {
 	switch (to->kind) {
 	case DESTINATION_DOMAIN:
@@ -197,8 +199,25 @@ candidates_find(struct lookup *l, const struct destination *to)
 	case DESTINATION_UNIX:
 		break;
 	}
-	if (to->kind != DESTINATION_ADDRESS)
-		forbidden_drop(l, to->name);
+}
+
+static void
+candidates_find(struct lookup *l, const struct destination *to)
+{
+	struct buf key = BUF_INIT(DOMAIN_MAX + 2);
+
+	if (to->kind == DESTINATION_ADDRESS) {
+		candidates_look_up(l, to);
+		return;
+	}
+	buf_printf(
+	    &key, "%c%.*s", to->kind == DESTINATION_DOMAIN ? '@' : '[', VIEW_ARG(to->name));
+	if (!memo_find(buf_view(&key), l)) {
+		candidates_look_up(l, to);
+		memo_keep(buf_view(&key), l);
+	}
+	buf_done(&key);
+	forbidden_drop(l, to->name);
 }
 
 static void
@@ -218,7 +237,7 @@ endpoints_make(const struct lookup *l, uint16_t port, struct endpoints *out)
 struct problem *
 hosts_find(struct delivery *d, struct view text, struct endpoints *out)
 {
-	struct lookup l = { .d = d };
+	struct lookup l = { .d = d, .ttl = UINT32_MAX };
 	struct order_rules rules = order_rules();
 	struct destination to;
 	const char *why;

@@ -44,11 +44,19 @@ problem_set(
 }
 
 static void
+ttl_note(struct lookup *l, const struct dns_record *record)
+{
+	if (record->ttl < l->ttl)
+		l->ttl = record->ttl;
+}
+
+static void
 candidate_add(
     struct lookup *l, struct view host, unsigned preference, const struct dns_record *record)
 {
 	struct candidate *c;
 
+	ttl_note(l, record);
 	if (l->count == LOOKUP_CANDIDATES_MAX)
 		return;
 	if (!l->all)
@@ -172,6 +180,7 @@ mx_hosts(struct lookup *l, struct dns_answer *mx)
 	for (size_t i = 0; i < mx->count; i++) {
 		const struct dns_record *r = &mx->records[i];
 
+		ttl_note(l, r);
 		if (i > 0 && r->preference != mx->records[i - 1].preference && has_enough(l))
 			break;
 		if (r->name.n > 0)

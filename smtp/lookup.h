@@ -13,6 +13,7 @@ struct lookup {
 	nanoseconds deadline;  /* of all questions together */
 	struct candidate *all; /* in the arena */
 	size_t count;
+	uint32_t ttl;            /* seconds: the least of all records */
 	struct problem *problem; /* the last one; a soft one is not replaced by a hard one */
 	unsigned best; /* preference of the best MX host, whether it has an address or not */
 };

@@ -171,6 +171,8 @@ void
 recipient_sent(struct delivery *d, const struct session *s, size_t i)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
+	bool passed_on = s->ehlo.features & EHLO_DSN;
+	bool is_final = client.options.is_lmtp && client.conf->lmtp_assume_final;
 	char dsn[DSN_SIZE];
 	struct deliver_answer a = {
 		.result = DELIVER_SENT,
@@ -178,8 +180,8 @@ recipient_sent(struct delivery *d, const struct session *s, size_t i)
 		.conn_use = s->uses,
 		.remote_host = view_of(s->host),
 		.connected = d->connected,
-		.dsn_passed_on = s->ehlo.features & EHLO_DSN,
-		.relayed = !(s->ehlo.features & EHLO_DSN),
+		.dsn_passed_on = passed_on,
+		.relayed = !passed_on && !is_final,
 	};
 
 	server_reply_dsn(&s->reply, dsn);

@@ -80,8 +80,6 @@ rset_reply(struct transaction *t, bool yes, size_t rcpt)
 {
 	(void)rcpt;
 	t->s->needs_reset = !yes;
-	if (!yes)
-		t->s->is_broken = true;
 }
 
 /* What we say of the client is of use to the server, not to us. */
@@ -262,7 +260,11 @@ reply_take(struct transaction *t)
 
 	if (result == STREAM_OK && class_digit < 4 && !yes)
 		result = STREAM_TOO_LONG;
-	if (result != STREAM_OK || (t->s->reply.code == 421 && is_stale(t))) {
+	/* A kept session that cannot begin anew is as good as closed. */
+	if (result == STREAM_OK && is_stale(t) &&
+	    (t->s->reply.code == 421 || (step.kind == STEP_RSET && !yes)))
+		result = STREAM_EOF;
+	if (result != STREAM_OK) {
 		lost(t, result, step.kind);
 		return;
 	}

@@ -64,7 +64,7 @@ def test_each_recipient_has_its_answer(agents):
 
 @pytest.mark.parametrize("end", [CLOSE, STALL, "what is this", "354 go on"])
 def test_connection_lost_between_the_answers(agents, end):
-    postern = agents(lmtp_data_done_timeout="1s")
+    postern = agents(lmtp_data_done_timeout="3s")
     with MailServer({"dot": [None, end]}, lmtp=True) as server:
         a, b, c = deliver(postern, "lmtp", server.nexthop, NAMES)
         assert a.result == "sent"
@@ -88,3 +88,13 @@ def test_server_that_speaks_smtp_only(agents):
         outcome, = deliver(agents(), "lmtp", server.nexthop)
         assert (outcome.result, outcome.dsn) == ("bounced", "5.5.1")
         assert "HELO fake" not in server.commands()
+
+
+@pytest.mark.parametrize("final,relayed", [("no", True), ("yes", False)])
+def test_delivery_that_is_final(agents, final, relayed):
+    """To a server that tells nobody: has the message left the mail system, or only us?"""
+    postern = agents(lmtp_assume_final=final)
+    with MailServer(lmtp=True) as server:
+        assert deliver(postern, "lmtp", server.nexthop)[0].relayed == relayed
+        outcome, = deliver(postern, "lmtp", server.nexthop, notify=2)
+        assert not outcome.dsn_passed_on

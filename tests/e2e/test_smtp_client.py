@@ -185,7 +185,8 @@ def expected(stage, act):
 def test_each_stage_with_each_answer(agents, pipelining):
     """A message is sent only when the server said so where that is the answer; what is not known
     is tried again."""
-    postern = agents(**{f"smtp_{stage}_timeout": "1s" for stage in (
+    patient = agents()
+    impatient = agents(**{f"smtp_{stage}_timeout": "1s" for stage in (
         "helo", "mail", "rcpt", "data_init", "data_xfer", "data_done")})
     failures = []
 
@@ -197,7 +198,8 @@ def test_each_stage_with_each_answer(agents, pipelining):
         if stage == "banner" and act in ("2xx", "reset"):
             return
         with MailServer(replies, ["PIPELINING"] if pipelining else []) as server:
-            outcome, = deliver(postern, "smtp", server.nexthop)
+            outcome, = deliver(
+                impatient if act == "stall" else patient, "smtp", server.nexthop)
         result, status, text, failed = expected(stage, act)
         if (outcome.result, outcome.dsn, outcome.destination_failed) != (result, status, failed) \
                 or not re.fullmatch(text, outcome.text):

@@ -14,8 +14,7 @@ from postern import poll_until
 from test_smtp_client import AGENTS
 from test_smtp_session import big
 
-TIMEOUTS = {f"smtp_{stage}_timeout": "1s" for stage in (
-    "helo", "mail", "rcpt", "data_init", "data_xfer", "data_done", "rset", "quit", "xforward")}
+STAGES = ("helo", "mail", "rcpt", "data_init", "data_xfer", "data_done", "rset", "quit", "xforward")
 
 
 # More than the buffers on the way can hold.
@@ -24,7 +23,10 @@ HUGE = big(110000)
 
 @pytest.fixture
 def agents(postern_instance):
-    return lambda **main: postern_instance(main={**TIMEOUTS, **main}, master=AGENTS).start()
+    """Impatient ones, unless a test waits for nothing to time out."""
+    return lambda patience="1s", **main: postern_instance(
+        main={**{f"smtp_{stage}_timeout": patience for stage in STAGES}, **main},
+        master=AGENTS).start()
 
 
 def rss(pid):
@@ -78,7 +80,7 @@ def test_a_byte_now_and_then_gains_no_time(agents, stage):
     with MailServer({stage: drizzle}) as server:
         start = time.monotonic()
         outcome, = deliver(agents(), "smtp", server.nexthop)
-        assert 0.9 < time.monotonic() - start < 4
+        assert 0.9 < time.monotonic() - start < 6
         assert outcome.result == "deferred" and "timed out while" in outcome.text
 
 
@@ -87,7 +89,7 @@ def test_replies_in_single_bytes(agents, extensions):
     good = {"banner": "220-a\r\n220 b", "MAIL": "250-1\r\n250 2.1.0 2", "RCPT": "250 2.1.5 ok",
             "DATA": "354 go", "dot": "250-2.0.0 a\r\n250 2.0.0 b"}
     with MailServer({stage: Drip(text) for stage, text in good.items()}, extensions) as server:
-        outcome, = deliver(agents(), "smtp", server.nexthop)
+        outcome, = deliver(agents("30s"), "smtp", server.nexthop)
         assert (outcome.result, outcome.text) == ("sent", "250-2.0.0 a 250 2.0.0 b")
 
 
@@ -104,7 +106,7 @@ AFTER_DOT = [
 @pytest.mark.parametrize("service", ["smtp", "lmtp"])
 def test_end_of_data_without_an_answer(agents, service):
     """Nobody knows what became of the message: it is tried again, by another connection."""
-    postern = agents(lmtp_data_done_timeout="1s")
+    postern = agents("30s", **{service + "_data_done_timeout": "3s"})
     failures = []
 
     def one(act):
@@ -142,7 +144,7 @@ def test_refusal_before_the_end_of_data(agents):
 def test_354_when_nobody_is_there(agents):
     """Every recipient was refused, and the server wants the message all the same."""
     with MailServer({"RCPT": "550 5.1.1 who?", "DATA": "354 go"}) as server:
-        with Agent(agents(), "smtp") as agent:
+        with Agent(agents("30s"), "smtp") as agent:
             for _ in range(2):
                 assert agent.deliver(server.nexthop)[0].result == "bounced"
         assert [m.data for m in server.contents] == [b"", b""]
@@ -150,7 +152,7 @@ def test_354_when_nobody_is_there(agents):
 
 def test_text_of_replies_is_shown_and_no_more(agents):
     """One line of the log, whatever the server wrote."""
-    postern = agents()
+    postern = agents("30s")
     with MailServer({"RCPT": Raw(b"550-5.1.1 a\x1b[2J\r\n550-\xe2\x80\xae%s%n\r\n550 5.1.1 "
                                  + b"z" * 3000 + b"\r\n")}) as server:
         outcome, = deliver(postern, "smtp", server.nexthop)
@@ -177,7 +179,7 @@ def test_server_that_does_not_read(agents):
         held.set()
         assert outcome.result == "deferred"
         assert "timed out while sending message body" in outcome.text
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 10
 
 
 def test_slow_reader_with_a_deadline(agents):
@@ -192,7 +194,8 @@ def test_slow_reader_with_a_deadline(agents):
             pass
         return CLOSE
 
-    main = {"smtp_per_request_deadline": "yes", "smtp_data_xfer_timeout": "2s"}
+    main = {"smtp_per_request_deadline": "yes", "smtp_data_xfer_timeout": "2s",
+            "smtp_data_done_timeout": "30s"}
     for rate, result in (("100000000", "deferred"), ("1000", "sent")):
         is_slow = result != "sent"
         with MailServer({"DATA": data if is_slow else None},
@@ -203,7 +206,7 @@ def test_slow_reader_with_a_deadline(agents):
             outcome, = agent.outcomes()
             assert outcome.result == result
             assert result == "sent" or "timed out" in outcome.text
-            assert time.monotonic() - start < 6
+            assert result == "sent" or time.monotonic() - start < 10
 
 
 def test_server_that_answers_at_length_and_does_not_read(agents):
@@ -211,7 +214,7 @@ def test_server_that_answers_at_length_and_does_not_read(agents):
     long = "\r\n".join(["250-" + "x" * 900] * 200 + ["250 2.1.5 ok"])
     with MailServer({"RCPT": long}) as server:
         names = [f"user{i}.with.a.name.of.some.length@remote.test" for i in range(300)]
-        found = deliver(agents(), "smtp", server.nexthop, names)
+        found = deliver(agents("30s"), "smtp", server.nexthop, names)
         assert {o.result for o in found} == {"sent"} and len(found) == 300
 
 
@@ -220,7 +223,8 @@ def test_421_among_pipelined_replies(agents):
         return Close(b"421 4.3.2 closing\r\n") if "<u5@" in argument else None
 
     with MailServer({"RCPT": rcpt}) as server:
-        found = deliver(agents(), "smtp", server.nexthop, [f"u{i}@remote.test" for i in range(9)])
+        found = deliver(
+            agents("30s"), "smtp", server.nexthop, [f"u{i}@remote.test" for i in range(9)])
         assert {o.result for o in found} == {"deferred"}
         assert all("421 4.3.2 closing (in reply to RCPT TO command)" in o.text for o in found)
         assert all(o.destination_failed for o in found)
@@ -229,7 +233,7 @@ def test_421_among_pipelined_replies(agents):
 
 def test_hundred_hostile_servers_and_a_good_one(agents):
     """The good one is served at once."""
-    postern = agents(smtp_helo_timeout="20s")
+    postern = agents("30s")
     with MailServer({"banner": STALL}) as bad, MailServer() as good:
         waiting = [Agent(postern, "smtp") for _ in range(100)]
         for agent in waiting:
@@ -237,7 +241,7 @@ def test_hundred_hostile_servers_and_a_good_one(agents):
         poll_until(lambda: len(bad.sessions) == 100, "connections")
         start = time.monotonic()
         assert deliver(postern, "smtp", good.nexthop)[0].result == "sent"
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 10
         bad.__exit__(None, None, None)
         for agent in waiting:
             assert agent.outcomes()[0].result == "deferred"
