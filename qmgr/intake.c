@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Taking messages up. Names come from cleanup's announcements, from the scan of incoming and
- * from deferred; tasks open and verify the files in batches outside the loop, and resolve the
- * recipients. Announcements for which there is no room are remembered, the last ones: new mail
- * is not to wait until a scan comes across it. While one task opens, what arrives meanwhile
- * gathers into the next batch; while one waits for a table, another opens.
+ * from deferred; tasks open and verify the files in batches, outside the loop what is not in
+ * memory, and resolve the recipients. Announcements for which there is no room are remembered,
+ * the last ones: new mail is not to wait until a scan comes across it. While one task opens,
+ * what arrives meanwhile gathers into the next batch; while one waits for a table, another
+ * opens.
  */
 #include <stdio.h>
 #include <sys/stat.h>
@@ -45,6 +46,7 @@ struct opening {
 	enum queue_result results[BATCH];
 	const char *why[BATCH];
 	enum queue_result cleared[BATCH]; /* of what had to be put away */
+	bool is_open[BATCH];              /* at once, in the loop */
 	size_t count;
 };
 
@@ -86,15 +88,37 @@ open_one(struct opening *o, size_t i)
 }
 
 static void
-open_all(void *argument)
+open_rest(void *argument)
 {
 	struct opening *o = argument;
 
-	for (size_t i = 0; i < o->count; i++)
-		open_one(o, i);
+	for (size_t i = 0; i < o->count; i++) {
+		if (!o->is_open[i])
+			open_one(o, i);
+	}
 }
 
 /* ---- in the loop ---- */
+
+/*
+ * What has just been written is in memory still: for most messages a look is cheaper than a
+ * thread that looks. True when that was all of them.
+ */
+static bool
+open_now(struct opening *o)
+{
+	size_t open = 0;
+
+	for (size_t i = 0; i < o->count; i++) {
+		struct message *m = o->messages[i];
+
+		o->is_open[i] = m->place == QUEUE_INCOMING &&
+		    queue_message_open_now(qmgr.queue, m->id, &m->file);
+		o->results[i] = QUEUE_OK;
+		open += o->is_open[i];
+	}
+	return open == o->count;
+}
 
 static void
 log_damaged(const struct message *m, const char *why, enum queue_result moved)
@@ -217,8 +241,10 @@ open_batch(struct opening *o)
 	}
 	if (o->count == 0)
 		return false;
+	if (open_now(o))
+		return true;
 	intake.opening = true;
-	task_offload(open_all, o);
+	task_offload(open_rest, o);
 	intake.opening = false;
 	if (!list_is_empty(&intake.fresh) || !list_is_empty(&intake.due))
 		kick();

@@ -182,6 +182,12 @@ enum queue_result queue_message_open(struct queue *q, enum queue_place place, co
     bool for_journal, struct queue_message *m, const char **why);
 
 /*
+ * The same for a message of QUEUE_INCOMING, for reading, when it can be done without waiting
+ * for the disk. False says nothing about the message.
+ */
+bool queue_message_open_now(struct queue *q, const char *id, struct queue_message *m);
+
+/*
  * The same from a descriptor alone, for delivery agents and fuzzing; takes fd even on failure.
  * id may be NULL; otherwise the file must say that it is this message. place is left at
  * QUEUE_INCOMING, and no lock is looked at.

@@ -26,11 +26,25 @@ damaged(const char *text, const char **why)
 	return QUEUE_DAMAGED;
 }
 
+/* Where a message is read from: a file, or all of its bytes when those are in memory. */
+struct source {
+	int fd;
+	struct view bytes;
+	uint64_t size;
+};
+
 /* A read that fails is the disk's fault, one that ends early is the file's. */
 static enum queue_result
-read_at(int fd, void *out, size_t n, uint64_t at, const char **why)
+read_at(const struct source *from, void *out, size_t n, uint64_t at, const char **why)
 {
-	if (file_pread_all(fd, out, n, (off_t)at))
+	if (from->bytes.p) {
+		if (at > from->size || n > from->size - at)
+			return damaged("the file is cut short", why);
+		if (n)
+			memcpy(out, from->bytes.p + at, n);
+		return QUEUE_OK;
+	}
+	if (file_pread_all(from->fd, out, n, (off_t)at))
 		return QUEUE_OK;
 	if (errno == 0)
 		return damaged("the file is cut short", why);
@@ -40,8 +54,8 @@ read_at(int fd, void *out, size_t n, uint64_t at, const char **why)
 /* ---- checksums of what is not kept ---- */
 
 static enum queue_result
-check_extent(
-    int fd, uint64_t at, uint64_t length, uint32_t expected, const char *text, const char **why)
+check_extent(const struct source *from, uint64_t at, uint64_t length, uint32_t expected,
+    const char *text, const char **why)
 {
 	size_t room = length < CHUNK ? (size_t)length : CHUNK;
 	enum queue_result r = QUEUE_OK;
@@ -51,7 +65,7 @@ check_extent(
 	while (length && r == QUEUE_OK) {
 		size_t n = length < room ? (size_t)length : room;
 
-		r = read_at(fd, chunk, n, at, why);
+		r = read_at(from, chunk, n, at, why);
 		if (r == QUEUE_OK)
 			crc = crc32c(crc, chunk, n);
 		at += n;
@@ -66,7 +80,9 @@ check_extent(
 enum queue_result
 queue_message_check_body(const struct queue_message *m, const char **why)
 {
-	return check_extent(m->fd, m->body_offset, m->body_length, m->body_crc,
+	struct source from = { .fd = m->fd };
+
+	return check_extent(&from, m->body_offset, m->body_length, m->body_crc,
 	    "the body's checksum is wrong", why);
 }
 
@@ -97,11 +113,11 @@ queue_body_check_ok(const struct queue_body_check *c)
 /* ---- opening ---- */
 
 static enum queue_result
-read_preamble(struct queue_message *m, uint64_t file_size, struct preamble *p, const char **why)
+read_preamble(const struct source *from, struct preamble *p, const char **why)
 {
 	char first[QUEUE_PREAMBLE_SIZE];
-	size_t n = file_size < sizeof(first) ? (size_t)file_size : sizeof(first);
-	enum queue_result r = read_at(m->fd, first, n, 0, why);
+	size_t n = from->size < sizeof(first) ? (size_t)from->size : sizeof(first);
+	enum queue_result r = read_at(from, first, n, 0, why);
 
 	if (r != QUEUE_OK)
 		return r;
@@ -139,11 +155,12 @@ take_preamble(struct queue_message *m, const struct preamble *p)
 }
 
 static enum queue_result
-read_envelope(struct queue_message *m, uint32_t crc, const char **why)
+read_envelope(
+    const struct source *from, struct queue_message *m, uint32_t crc, const char **why)
 {
 	size_t n = (size_t)m->envelope_length;
 	char *bytes = arena_alloc(&m->arena, n);
-	enum queue_result r = read_at(m->fd, bytes, n, m->envelope_offset, why);
+	enum queue_result r = read_at(from, bytes, n, m->envelope_offset, why);
 
 	if (r != QUEUE_OK)
 		return r;
@@ -155,36 +172,45 @@ read_envelope(struct queue_message *m, uint32_t crc, const char **why)
 	return QUEUE_OK;
 }
 
-/* Everything after the descriptor is there. */
 static enum queue_result
-message_load(struct queue_message *m, const char *id, const char **why)
+message_load(
+    const struct source *from, struct queue_message *m, const char *id, const char **why)
 {
 	struct preamble p;
-	enum queue_result r;
+	enum queue_result r = read_preamble(from, &p, why);
+
+	if (r != QUEUE_OK)
+		return r;
+	take_preamble(m, &p);
+	if (id && strcmp(id, m->id) != 0)
+		return damaged("the file says that it is another message", why);
+	if (m->journal_offset > from->size)
+		return damaged("the file is cut short", why);
+	if (m->envelope_length > QUEUE_ENVELOPE_MAX)
+		return damaged("the envelope is too large", why);
+	r = check_extent(from, m->header_offset, m->header_length, p.header_crc,
+	    "the header's checksum is wrong", why);
+	if (r == QUEUE_OK)
+		r = read_envelope(from, m, p.envelope_crc, why);
+	if (r != QUEUE_OK)
+		return r;
+	m->status = arena_alloc(&m->arena, m->recipient_count * sizeof(*m->status));
+	return queue_journal_replay(m, from->size, why);
+}
+
+/* Everything after the descriptor is there. */
+static enum queue_result
+file_load(struct queue_message *m, const char *id, const char **why)
+{
+	struct source from = { .fd = m->fd };
 	struct stat st;
 
 	if (fstat(m->fd, &st) < 0)
 		return queue_system_error(errno, why);
 	if (!S_ISREG(st.st_mode))
 		return damaged("not a regular file", why);
-	r = read_preamble(m, (uint64_t)st.st_size, &p, why);
-	if (r != QUEUE_OK)
-		return r;
-	take_preamble(m, &p);
-	if (id && strcmp(id, m->id) != 0)
-		return damaged("the file says that it is another message", why);
-	if (m->journal_offset > (uint64_t)st.st_size)
-		return damaged("the file is cut short", why);
-	if (m->envelope_length > QUEUE_ENVELOPE_MAX)
-		return damaged("the envelope is too large", why);
-	r = check_extent(m->fd, m->header_offset, m->header_length, p.header_crc,
-	    "the header's checksum is wrong", why);
-	if (r == QUEUE_OK)
-		r = read_envelope(m, p.envelope_crc, why);
-	if (r != QUEUE_OK)
-		return r;
-	m->status = arena_alloc(&m->arena, m->recipient_count * sizeof(*m->status));
-	return queue_journal_replay(m, (uint64_t)st.st_size, why);
+	from.size = (uint64_t)st.st_size;
+	return message_load(&from, m, id, why);
 }
 
 enum queue_result
@@ -193,7 +219,7 @@ queue_message_from_fd(int fd, const char *id, struct queue_message *m, const cha
 	enum queue_result r;
 
 	*m = (struct queue_message){ .fd = fd };
-	r = message_load(m, id, why);
+	r = file_load(m, id, why);
 	if (r != QUEUE_OK)
 		queue_message_done(m);
 	return r;
@@ -229,33 +255,63 @@ queue_file_open(struct queue *q, enum queue_place place, const char *id, bool fo
 		return queue_lookup_error(errno, why);
 	r = check_finished(m->fd, why);
 	if (r == QUEUE_OK)
-		r = message_load(m, id, why);
+		r = file_load(m, id, why);
 	if (r != QUEUE_OK)
 		queue_message_done(m);
 	m->place = place;
 	return r;
 }
 
+/* A message in a slot is read from a copy, which the descriptor is of, too. */
+static enum queue_result
+slot_load(struct queue *q, uint64_t slot, const char *id, bool now, struct queue_message *m,
+    const char **why)
+{
+	struct source from = { .fd = -1 };
+	struct buf bytes;
+	enum queue_result r = slot_read(&q->slots, slot, id, now, &bytes, why);
+
+	if (r != QUEUE_OK)
+		return r;
+	from.bytes = buf_view(&bytes);
+	from.size = bytes.len;
+	r = message_load(&from, m, id, why);
+	if (r == QUEUE_OK) {
+		m->fd = slot_sealed_copy(from.bytes);
+		if (m->fd < 0)
+			r = queue_system_error(errno, why);
+	}
+	if (r != QUEUE_OK)
+		queue_message_done(m);
+	m->in_slot = r == QUEUE_OK;
+	buf_done(&bytes);
+	return r;
+}
+
 /*
- * A message in a slot is read from a copy. With a journal it no longer is one that leaves at
- * once, and gets a file of its own first.
+ * With a journal the message no longer is one that leaves at once, and gets a file of its own
+ * first.
  */
 static enum queue_result
 slot_open(struct queue *q, uint64_t slot, const char *id, bool for_journal,
     struct queue_message *m, const char **why)
 {
 	enum queue_result r;
-	int fd;
 
-	if (for_journal) {
-		r = slot_move(q, slot, id, QUEUE_INCOMING, why);
-		return r == QUEUE_OK ? queue_file_open(q, QUEUE_INCOMING, id, true, m, why) : r;
-	}
-	r = slot_copy(&q->slots, slot, id, &fd, why);
-	if (r == QUEUE_OK)
-		r = queue_message_from_fd(fd, id, m, why);
-	m->in_slot = r == QUEUE_OK;
-	return r;
+	if (!for_journal)
+		return slot_load(q, slot, id, false, m, why);
+	r = slot_move(q, slot, id, QUEUE_INCOMING, why);
+	return r == QUEUE_OK ? queue_file_open(q, QUEUE_INCOMING, id, true, m, why) : r;
+}
+
+bool
+queue_message_open_now(struct queue *q, const char *id, struct queue_message *m)
+{
+	uint64_t slot = slot_learned(&q->slots, id);
+	const char *why = NULL;
+
+	*m = (struct queue_message){ .fd = -1 };
+	return slot && slot_load(q, slot, id, true, m, &why) == QUEUE_OK;
 }
 
 enum queue_result

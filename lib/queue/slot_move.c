@@ -70,7 +70,7 @@ slot_move(struct queue *q, uint64_t slot, const char *id, enum queue_place to, c
 	struct buf bytes;
 	int error;
 
-	r = slot_read(&q->slots, slot, id, &bytes, why);
+	r = slot_read(&q->slots, slot, id, false, &bytes, why);
 	if (r != QUEUE_OK)
 		return r;
 	error = file_make(q, dir, id, buf_view(&bytes));

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -236,9 +237,8 @@ slot_is_damaged(struct slots *s, uint64_t slot)
 	return !slot_is_locked(s, slot) && slot_peek(s, slot, &p) == PREAMBLE_WRONG;
 }
 
-/* A file in memory that can be read and nothing else, by anybody, for ever. */
-static int
-sealed_file(struct view bytes)
+int
+slot_sealed_copy(struct view bytes)
 {
 	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	int fd = memfd_create("message", flags | MFD_NOEXEC_SEAL);
@@ -254,19 +254,30 @@ sealed_file(struct view bytes)
 	return fd;
 }
 
-/* All of the message into bytes, which has SLOT_SIZE of room. */
-static enum queue_result
-read_message(
-    struct slots *s, uint64_t slot, const char *id, char *bytes, size_t *n, const char **why)
+/* As file_pread_all; now: fails rather than wait for the disk. */
+static bool
+read_piece(int fd, void *out, size_t n, off_t at, bool now)
 {
-	int fd = slots_fd(s, slot_file_number(slot));
-	off_t at = slot_offset(slot);
-	struct preamble p;
-	uint64_t total;
+	struct iovec piece = { out, n };
+	ssize_t got;
 
-	if (!file_pread_all(fd, bytes, FIRST_READ, at))
-		return errno ? queue_system_error(errno, why) : QUEUE_GONE;
-	switch (preamble_decode((struct view){ bytes, QUEUE_PREAMBLE_SIZE }, &p, why)) {
+	if (!now)
+		return file_pread_all(fd, out, n, at);
+	got = preadv2(fd, &piece, 1, at, RWF_NOWAIT);
+	if (got < 0 || (size_t)got == n)
+		return got >= 0;
+	errno = EAGAIN;
+	return false;
+}
+
+/* What the first bytes read from the slot say of it. */
+static enum queue_result
+check_first(struct slots *s, uint64_t slot, const char *id, const char *first, size_t *total,
+    const char **why)
+{
+	struct preamble p;
+
+	switch (preamble_decode((struct view){ first, QUEUE_PREAMBLE_SIZE }, &p, why)) {
 	case PREAMBLE_VALID:
 		break;
 	case PREAMBLE_ABSENT:
@@ -276,22 +287,49 @@ read_message(
 	}
 	if (strcmp(p.id, id) != 0)
 		return QUEUE_GONE;
-	total = QUEUE_PREAMBLE_SIZE + p.body_length + p.header_length + p.envelope_length;
-	if (total > SLOT_SIZE) {
-		*why = "larger than its place";
-		return QUEUE_DAMAGED;
+	if (p.body_length > SLOT_SIZE || p.header_length > SLOT_SIZE ||
+	    p.envelope_length > SLOT_SIZE)
+		*total = SIZE_MAX;
+	else
+		*total = (size_t)(QUEUE_PREAMBLE_SIZE + p.body_length + p.header_length +
+		    p.envelope_length);
+	if (*total <= SLOT_SIZE)
+		return QUEUE_OK;
+	*why = "larger than its place";
+	return QUEUE_DAMAGED;
+}
+
+/* All of the message into bytes. */
+static enum queue_result
+read_message(struct slots *s, uint64_t slot, const char *id, bool now, struct buf *bytes,
+    const char **why)
+{
+	int fd = slots_fd(s, slot_file_number(slot));
+	off_t at = slot_offset(slot);
+	enum queue_result r;
+	size_t total;
+
+	if (!read_piece(fd, buf_reserve(bytes, FIRST_READ), FIRST_READ, at, now))
+		return errno ? queue_system_error(errno, why) : QUEUE_GONE;
+	buf_commit(bytes, FIRST_READ);
+	r = check_first(s, slot, id, bytes->data, &total, why);
+	if (r != QUEUE_OK)
+		return r;
+	if (total > FIRST_READ) {
+		size_t rest = total - FIRST_READ;
+
+		if (!read_piece(fd, buf_reserve(bytes, rest), rest, at + FIRST_READ, now))
+			return queue_system_error(errno ? errno : EIO, why);
+		buf_commit(bytes, rest);
 	}
-	if (total > FIRST_READ &&
-	    !file_pread_all(
-		fd, bytes + FIRST_READ, (size_t)total - FIRST_READ, at + FIRST_READ))
-		return queue_system_error(errno ? errno : EIO, why);
-	*n = (size_t)total;
+	buf_truncate(bytes, total);
 	return QUEUE_OK;
 }
 
 /* Whether what was read is a commit that has come to its end. */
 static enum queue_result
-check_finished(struct slots *s, int fd, uint64_t slot, const char *bytes, const char **why)
+check_finished(
+    struct slots *s, int fd, uint64_t slot, bool now, const char *bytes, const char **why)
 {
 	char first[QUEUE_PREAMBLE_SIZE];
 
@@ -299,42 +337,27 @@ check_finished(struct slots *s, int fd, uint64_t slot, const char *bytes, const 
 		*why = "still being written";
 		return QUEUE_BUSY;
 	}
-	if (!file_pread_all(fd, first, sizeof(first), slot_offset(slot)))
+	if (!read_piece(fd, first, sizeof(first), slot_offset(slot), now))
 		return queue_system_error(errno ? errno : EIO, why);
 	return memcmp(first, bytes, sizeof(first)) == 0 ? QUEUE_OK : QUEUE_GONE;
 }
 
 enum queue_result
-slot_read(struct slots *s, uint64_t slot, const char *id, struct buf *bytes, const char **why)
+slot_read(struct slots *s, uint64_t slot, const char *id, bool now, struct buf *bytes,
+    const char **why)
 {
 	int fd = slots_fd(s, slot_file_number(slot));
 	enum queue_result r;
-	size_t n = 0;
 
 	if (fd < 0)
 		return queue_lookup_error(errno, why);
 	buf_init(bytes, SLOT_SIZE);
-	r = read_message(s, slot, id, buf_reserve(bytes, SLOT_SIZE), &n, why);
+	r = read_message(s, slot, id, now, bytes, why);
 	if (r == QUEUE_OK)
-		r = check_finished(s, fd, slot, bytes->data, why);
-	if (r == QUEUE_OK)
-		buf_commit(bytes, n);
-	else
+		r = check_finished(s, fd, slot, now, bytes->data, why);
+	if (r != QUEUE_OK)
 		buf_done(bytes);
 	return r;
-}
-
-enum queue_result
-slot_copy(struct slots *s, uint64_t slot, const char *id, int *fd, const char **why)
-{
-	struct buf bytes;
-	enum queue_result r = slot_read(s, slot, id, &bytes, why);
-
-	if (r != QUEUE_OK)
-		return r;
-	*fd = sealed_file(buf_view(&bytes));
-	buf_done(&bytes);
-	return *fd >= 0 ? QUEUE_OK : queue_system_error(errno, why);
 }
 
 enum queue_result

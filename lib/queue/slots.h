@@ -81,14 +81,14 @@ bool slot_holds(struct slots *s, uint64_t slot, const char *id);
 /*
  * The message's bytes; the caller frees them after QUEUE_OK. QUEUE_GONE when the slot does not
  * hold it (any more), QUEUE_BUSY while its writer has not finished. Checksums other than the
- * preamble's are not looked at.
+ * preamble's are not looked at. now: anything but QUEUE_OK may only mean that the bytes are not
+ * in memory.
  */
-enum queue_result slot_read(
-    struct slots *s, uint64_t slot, const char *id, struct buf *bytes, const char **why);
+enum queue_result slot_read(struct slots *s, uint64_t slot, const char *id, bool now,
+    struct buf *bytes, const char **why);
 
-/* The same, in a memory file that nobody can change. */
-enum queue_result slot_copy(
-    struct slots *s, uint64_t slot, const char *id, int *fd, const char **why);
+/* A file in memory that can be read and nothing else, by anybody, for ever; -1 with errno. */
+int slot_sealed_copy(struct view bytes);
 
 /* Makes it free. Not synced: like a removal, it may be undone by a loss of power. */
 enum queue_result slot_release(struct slots *s, uint64_t slot, const char **why);

@@ -90,6 +90,19 @@ open_message(struct queue *q, enum queue_place place, const char *id, struct que
 }
 
 static void
+write_at(const char *name, const void *p, size_t n, off_t at)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", fixture_dir, name);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_true(file_pwrite_all(fd, p, n, at));
+	close(fd);
+}
+
+static void
 check_body(const struct queue_message *m, size_t n)
 {
 	char *expected = make_body(n), *got = mem_alloc(n + 1);
@@ -174,6 +187,39 @@ test_copy_shows_one_message(void **state)
 	check_body(&m, 10);
 	queue_message_done(&m);
 	remove_message(first);
+}
+
+/* At once is for what is known to be in a slot, whole, and in memory; it is the same message.
+ */
+static void
+test_open_now(void **state)
+{
+	static const size_t sizes[] = { 0, 3000, 16384, 100000 };
+	char id[QUEUE_ID_SIZE], wrong = 'X';
+	struct queue_message m, now;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		put_message(QUEUE_INCOMING, sizes[i], 3, id);
+		assert_false(queue_message_open_now(queue, id, &now));
+		open_message(queue, QUEUE_INCOMING, id, &m);
+		assert_true(queue_message_open_now(queue, id, &now));
+		assert_string_equal(now.id, id);
+		assert_int_equal(now.place, QUEUE_INCOMING);
+		assert_int_equal(now.pending_count, 3);
+		assert_true(view_eq(now.envelope, m.envelope));
+		check_body(&now, sizes[i]);
+		queue_message_done(&now);
+		write_at("slots/0", &wrong, 1, (off_t)m.envelope_offset);
+		assert_false(queue_message_open_now(queue, id, &now));
+		queue_message_done(&m);
+		remove_message(id);
+		assert_false(queue_message_open_now(queue, id, &now));
+		assert_int_equal(now.fd, -1);
+	}
+	put_message(QUEUE_INCOMING, 200000, 1, id);
+	assert_false(queue_message_open_now(queue, id, &now));
+	remove_message(id);
 }
 
 static void
@@ -268,19 +314,6 @@ test_files_are_claimed(void **state)
 	queue_close(&third);
 }
 
-static void
-write_at(const char *name, const void *p, size_t n, off_t at)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", fixture_dir, name);
-	fd = open(path, O_WRONLY | O_CREAT, 0600);
-	assert_true(fd >= 0);
-	assert_true(file_pwrite_all(fd, p, n, at));
-	close(fd);
-}
-
 static char committing[QUEUE_ID_SIZE];
 static unsigned looked;
 
@@ -293,6 +326,8 @@ look_while_it_is_written(void)
 
 	assert_int_equal(
 	    queue_message_open(other, QUEUE_INCOMING, committing, false, &m, &why), QUEUE_BUSY);
+	queue_slot_hint(other, committing, 1);
+	assert_false(queue_message_open_now(other, committing, &m));
 	looked++;
 	queue_close(&other);
 }
@@ -643,6 +678,7 @@ main(void)
 		SLOT_TEST(test_small_message_makes_no_file),
 		SLOT_TEST(test_large_and_held_get_files),
 		SLOT_TEST(test_copy_shows_one_message),
+		SLOT_TEST(test_open_now),
 		SLOT_TEST(test_scan_lists_both_kinds),
 		SLOT_TEST(test_journal_makes_a_file),
 		SLOT_TEST(test_move_makes_a_file),
