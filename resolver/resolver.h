@@ -20,6 +20,7 @@ struct upstream_settings {
 	char **forwarders;         /* "ADDRESS@PORT", NULL-terminated; none: the root servers */
 	const char *trust_anchors; /* file; "": nothing is validated */
 	const char *insecure;      /* domains that are never validated, a list */
+	bool may_be_stripped;      /* forwarders without signatures: nothing is secure then */
 	size_t cache_size;         /* bytes, about */
 	size_t query_limit;        /* questions in flight; more wait for a place */
 	bool debug;                /* libunbound's own messages to standard error */
@@ -38,8 +39,11 @@ bool upstream_ask(const struct dns_name *name, enum dns_type type, struct arena 
 /* Those who wait for an answer get none. */
 void upstream_abandon(void);
 
-/* An answer was bogus: finds out whether all are, and says so in the log. In a task. */
-void validation_failed(void);
+/*
+ * In a task, after each answer that had to be validated: when no answer can be, one line in the
+ * log says so, and what can be done.
+ */
+void validation_note(const struct dns_answer *answer, bool may_be_stripped);
 
 /*
  * What resolver_forwarders says: a list of "ADDRESS", "ADDRESS@PORT", "[ADDRESS]:PORT"; empty:

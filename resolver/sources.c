@@ -31,6 +31,7 @@ struct watched {
 static struct sources {
 	struct zone *hosts, *records;
 	bool only_records; /* nobody is asked */
+	bool validates, may_be_stripped;
 	struct watched files[FILES_MAX];
 	size_t file_count;
 	nanoseconds looked;
@@ -152,6 +153,10 @@ open_upstream(const struct conf_values *v)
 		    settings.trust_anchors, strerror(errno));
 		settings.trust_anchors = "";
 	}
+	settings.may_be_stripped =
+	    v->resolver_forwarders[0] == '\0' && settings.forwarders[0] != NULL;
+	sources.validates = settings.trust_anchors[0] != '\0';
+	sources.may_be_stripped = settings.may_be_stripped;
 	if (!upstream_open(&settings, &why))
 		log_fatal("%s", why);
 	forwarders_free(&settings.forwarders);
@@ -223,8 +228,8 @@ resolver_answer(const struct dns_name *asked, enum dns_type type, bool native,
 		    !upstream_ask(&name, type, arena, &step, deadline))
 			return false;
 		step.secure = step.secure && chain_is_secure;
-		if (step.bogus && found == ZONE_UNKNOWN)
-			validation_failed();
+		if (found == ZONE_UNKNOWN && sources.validates)
+			validation_note(&step, sources.may_be_stripped);
 		*out = step;
 		return true;
 	}

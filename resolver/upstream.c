@@ -126,6 +126,8 @@ set_anchors(const struct upstream_settings *s, char **why)
 		*why = mem_printf("%s: %s", s->trust_anchors, ub_strerror(rc));
 		return false;
 	}
+	if (s->may_be_stripped && !set("harden-dnssec-stripped:", "no", why))
+		return false;
 	while (view_next_word(&rest, ", \t\r\n", &word)) {
 		char *domain = mem_dup(word.p, word.n);
 		bool ok = set("domain-insecure:", domain, why);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Validation by the resolver, behind a real unbound: secure, insecure and bogus are three things."""
 
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -93,6 +95,45 @@ def test_forwarders_without_dnssec_are_noticed(postern_instance):
         postern.wait_log("warning: no answer of the name servers can be validated, .*"
                          "resolver_trust_anchor_file =")
         assert postern.log().count("can be validated") == 1
+
+
+@pytest.fixture(name="system")
+def make_system(postern_instance, tmp_path):
+    """An instance in a system whose resolv.conf names that address."""
+    def make(nameserver, **arguments):
+        resolv_conf = tmp_path / "resolv.conf"
+        resolv_conf.write_text(f"search example.test\nnameserver {nameserver}\n")
+        tmp_path.chmod(0o755)
+        mount = f'mount --bind {resolv_conf} /etc/resolv.conf && exec "$@"'
+        return postern_instance(prefix=("unshare", "-m", "sh", "-c", mount, "sh"),
+                                main={"resolver_forwarders": None}, **arguments).start()
+    return make
+
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode != 0,
+    reason="needs root to give the instance a resolv.conf of its own")
+
+
+@needs_root
+def test_name_servers_of_the_system_without_dnssec(system):
+    """Nobody chose them: they answer, nothing is secure, and one line says so."""
+    with DnsServer({"mx.test": ["A 192.0.2.1"], "": ["NS ns.test"]}, port=53,
+                   host="127.0.0.77") as server:
+        postern = system("127.0.0.77")
+        assert status(ask(postern, "mx.test", "A")) == ("found", False, False)
+        assert server.asked("mx.test", "A") == 1
+        assert status(ask(postern, "gone.test", "A")) == ("no such name", False, False)
+        postern.wait_log("the name servers in /etc/resolv.conf do not pass on DNSSEC signatures")
+        assert postern.log().count("DNSSEC") == 1
+
+
+@needs_root
+def test_no_name_server_at_all(system):
+    """Nobody can tell, and the log stays quiet."""
+    postern = system("127.0.0.78")
+    assert status(ask(postern, "mx.test", "A", patience=2)) == ("try again", False, False)
+    assert not re.findall(r"/resolver\[\d+\]: .*", postern.log())
 
 
 def test_domains_that_are_not_validated(postern_instance, zones):
