@@ -34,6 +34,14 @@ static const struct report_kind kinds[] = {
 	    .default_status = "2.0.0",
 	},
 	{
+	    .kind = NOTICE_TRACE,
+	    .template = BOUNCE_TEMPLATE_VERIFY,
+	    .log_name = "sender delivery status notification",
+	    .description = "Message",
+	    .to_sender = true,
+	    .default_status = "2.0.0",
+	},
+	{
 	    .kind = NOTICE_DOUBLE,
 	    .template = BOUNCE_TEMPLATE_FAILURE,
 	    .log_name = "postmaster non-delivery notification",

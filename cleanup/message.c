@@ -262,6 +262,8 @@ envelope_finish(struct message *m)
 		queue_writer_add_flags(m->writer, QUEUE_FLAG_SMTPUTF8);
 	if (has_verp(f))
 		queue_writer_add_flags(m->writer, QUEUE_FLAG_VERP);
+	if (f->trace)
+		queue_writer_add_flags(m->writer, QUEUE_FLAG_TRACE);
 	if (f->source == SUBMIT_LOCAL)
 		queue_writer_add_flags(m->writer, QUEUE_FLAG_LOCAL);
 	if (f->source == SUBMIT_NOTICE)

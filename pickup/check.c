@@ -80,6 +80,7 @@ begin_check(struct submission *s, const struct submit_begin *given, struct submi
 		.envelope_id = given->envelope_id,
 		.dsn_ret = given->dsn_ret,
 		.verp = given->verp,
+		.trace = given->trace,
 		.full_name = full_name(s, given->full_name),
 		.uid = s->uid,
 		.extract_recipients = given->extract_recipients,

@@ -127,11 +127,13 @@ next_told(const struct notice *n, struct walk *w)
 		const struct queue_rcpt_status *s = &m->journal->status[w->index++];
 		const struct told_state *t = told_state_of(s->state);
 
-		if (!t || t->kind != n->kind || (s->state == QUEUE_RCPT_PENDING && !s->when))
+		if (!t || (t->kind != n->kind && n->kind != NOTICE_TRACE) ||
+		    (s->state == QUEUE_RCPT_PENDING && !s->when))
 			continue;
 		if (n->of_one && w->index != n->one + 1)
 			continue;
-		if (t->notify == 0 || notify_wants(w->q.notify, t->notify))
+		if (t->notify == 0 || n->kind == NOTICE_TRACE ||
+		    notify_wants(w->q.notify, t->notify))
 			return t;
 	}
 	return NULL;
@@ -265,12 +267,20 @@ is_warned(const struct message *m)
 	return m->file.delay_warned || (m->journal && m->journal->delay_warned);
 }
 
+/* sendmail -v: all that became of the first attempt is told in one report. */
+static bool
+is_traced(const struct message *m)
+{
+	return (m->file.flags & QUEUE_FLAG_TRACE) && m->file.attempts == 0 && !m->traced &&
+	    has_sender_to_tell(m);
+}
+
 bool
 notice_wants_success(const struct message *m, const struct queue_recipient *r, bool passed_on)
 {
 	if (!has_sender_to_tell(m))
 		return false;
-	if (!passed_on && (r->notify & QUEUE_NOTIFY_SUCCESS))
+	if (is_traced(m) || (!passed_on && (r->notify & QUEUE_NOTIFY_SUCCESS)))
 		return true;
 	return qmgr.values->confirm_delay_cleared && is_warned(m) &&
 	    notify_wants(r->notify, QUEUE_NOTIFY_DELAY);
@@ -291,7 +301,7 @@ delay_is_due(const struct message *m)
 bool
 notice_is_due(const struct message *m)
 {
-	return m->owed > 0 || delay_is_due(m);
+	return m->owed > 0 || delay_is_due(m) || is_traced(m);
 }
 
 bool
@@ -372,7 +382,7 @@ tell(struct message *m, enum notice_kind kind)
 	}
 	if (!anybody_wants_it(&n))
 		return NOTICE_NOT_WANTED;
-	if (m->verp.n && !qmgr.values->disable_verp_bounces)
+	if (m->verp.n && kind != NOTICE_TRACE && !qmgr.values->disable_verp_bounces)
 		return tell_each(m, kind);
 	return tell_surely(&n) == TOLD_OK ? NOTICE_TOLD : NOTICE_LATER;
 }
@@ -392,18 +402,23 @@ count_of(const struct message *m, bool (*is_one)(enum queue_rcpt_state state))
  * else is left that need not be noted, for the message goes.
  */
 static bool
-tell_owed(struct message *m, enum notice_kind kind, bool (*is_one)(enum queue_rcpt_state state))
+forget_owed(struct message *m, bool (*is_one)(enum queue_rcpt_state state))
 {
 	uint32_t count = count_of(m, is_one);
 
-	if (count == 0 || tell(m, kind) == NOTICE_LATER)
-		return true;
-	count = count_of(m, is_one); /* without those that were noted one by one */
 	if ((m->pending || m->owed > count) &&
 	    !message_change_states(m, is_one, QUEUE_RCPT_DELIVERED, false))
 		return false;
 	m->owed -= count;
 	return true;
+}
+
+static bool
+tell_owed(struct message *m, enum notice_kind kind, bool (*is_one)(enum queue_rcpt_state state))
+{
+	uint32_t count = count_of(m, is_one);
+
+	return count == 0 || tell(m, kind) == NOTICE_LATER || forget_owed(m, is_one);
 }
 
 bool
@@ -412,6 +427,11 @@ notice_tell(struct message *m)
 	task_offload(journal_run, m);
 	if (!m->journal)
 		return true;
+	if (is_traced(m) && tell(m, NOTICE_TRACE) != NOTICE_LATER) {
+		m->traced = true;
+		if (!forget_owed(m, is_success))
+			return false;
+	}
 	if (!tell_owed(m, NOTICE_FAILURE, is_failure) ||
 	    !tell_owed(m, NOTICE_SUCCESS, is_success))
 		return false;

@@ -98,6 +98,7 @@ struct message {
 	bool settling, settle_again;
 	bool filling;           /* a portion is being resolved */
 	bool refilling;         /* it waits for that, through link */
+	bool traced;            /* the report of its first attempt is on disk */
 	bool untried;           /* a recipient was left out of this attempt */
 	struct view verp;       /* its delimiters: every recipient has a sender */
 	microseconds postponed; /* for its sake, until then; 0: not */

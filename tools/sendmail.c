@@ -313,6 +313,7 @@ static void
 deliver(struct sendmail *s, const struct request *r, char **arguments)
 {
 	s->begin.source = SUBMIT_LOCAL;
+	s->begin.trace = r->verbose == 1;
 	if (r->notify)
 		envelope_notify(s, r->notify);
 	if (r->ret)
@@ -325,10 +326,6 @@ deliver(struct sendmail *s, const struct request *r, char **arguments)
 		envelope_verp(s, r->verp);
 	envelope_recipients(s, arguments);
 	content_read(s);
-	if (r->verbose == 1)
-		fprintf(stderr,
-		    "sendmail: warning: -v: delivery reports are not supported "
-		    "yet; the message is sent without\n");
 }
 
 int

@@ -18,6 +18,7 @@ enum notice_kind {
 	NOTICE_FAILURE = 1,
 	NOTICE_DELAY = 2,
 	NOTICE_SUCCESS = 3,
+	NOTICE_TRACE = 5,  /* of a whole attempt: all actions */
 	NOTICE_DOUBLE = 4, /* to 2bounce_notice_recipient */
 };
 

@@ -17,6 +17,7 @@ static const struct ipc_field begin_fields[] = {
 	IPC_OPTIONAL(IPC_VIEW, submit_begin, envelope_id),
 	IPC_OPTIONAL(IPC_VIEW, submit_begin, dsn_ret),
 	IPC_OPTIONAL(IPC_VIEW, submit_begin, verp),
+	IPC_OPTIONAL(IPC_BOOL, submit_begin, trace),
 	IPC_OPTIONAL(IPC_VIEW, submit_begin, full_name),
 	IPC_OPTIONAL(IPC_U64, submit_begin, uid),
 	IPC_OPTIONAL(IPC_BOOL, submit_begin, extract_recipients),

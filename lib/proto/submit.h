@@ -38,9 +38,10 @@ struct submit_begin {
 	struct view envelope_id;   /* DSN ENVID, decoded */
 	struct view dsn_ret;       /* "FULL", "HDRS" or empty */
 	struct view verp;          /* the two delimiters of VERP, or empty */
-	struct view full_name;     /* local submission: for a missing From: */
-	uint64_t uid;              /* local submission: filled in by pickup */
-	bool extract_recipients;   /* sendmail -t: from To, Cc, Bcc; Bcc is removed */
+	bool trace;              /* a report of the first attempt is wanted, whatever becomes */
+	struct view full_name;   /* local submission: for a missing From: */
+	uint64_t uid;            /* local submission: filled in by pickup */
+	bool extract_recipients; /* sendmail -t: from To, Cc, Bcc; Bcc is removed */
 	bool keep_missing_headers; /* do not add what is missing (mail from remote clients) */
 };
 

@@ -39,6 +39,7 @@ enum queue_flags {
 	QUEUE_FLAG_8BIT_HEADER = 32,
 	QUEUE_FLAG_LOCAL = 64,   /* submitted by sendmail, not by SMTP */
 	QUEUE_FLAG_BOUNCE = 128, /* a notice of our own */
+	QUEUE_FLAG_TRACE = 512,  /* the sender wants a report of the first attempt */
 	QUEUE_FLAG_VERP = 256,   /* has ATTR_VERP: a sender for each recipient */
 };
 

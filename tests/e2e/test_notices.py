@@ -444,3 +444,23 @@ def test_delayed_by_the_server(suite):
         found = n.found_by_sisimai()
         assert found is None or {f[:3] for f in found} == {
             ("you@there.test", "delayed", "4.7.1")}
+
+
+def test_sendmail_verbose_reports_the_first_attempt(suite):
+    s = suite("no@ bounced 5.1.1 no\nwait@ deferred 4.2.0 busy\n* relayed 2.0.0 fine\n",
+              services=SERVICES + "pickup unix n - n 60 1 pickup\n", **QUICK)
+    s.postern.run("sendmail", "-v", "-f", ME, "-N", "never", "yes@there.test", "no@there.test",
+                  "wait@there.test", input=TEXT)
+    n, = s.notices()
+    assert n.message["Subject"] == "Mail Delivery Status Report"
+    assert {(a, r["Action"], r["Status"]) for a, r in zip(n.final_recipients(), n.recipients)} \
+        == {("yes@there.test", "relayed", "2.0.0"), ("no@there.test", "failed", "5.1.1"),
+            ("wait@there.test", "delayed", "4.2.0")}
+    s.wait_attempts(2)
+    s.rules("")
+    s.postern.wait_queue_empty()
+    assert len(s.delivered()) == 1
+    s.postern.run("sendmail", "-v", "-f", ME, "yes@there.test", input=TEXT)
+    last = [n for n in s.notices(2) if n.final_recipients() == ["yes@there.test"]]
+    assert last[0].recipients[0]["Action"] == "delivered"
+    s.postern.wait_queue_empty()

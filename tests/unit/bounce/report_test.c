@@ -201,6 +201,8 @@ kinds(void **state)
 		    false },
 		{ NOTICE_SUCCESS, false, BOUNCE_TEMPLATE_SUCCESS,
 		    "sender delivery status notification", true, false },
+		{ NOTICE_TRACE, false, BOUNCE_TEMPLATE_VERIFY,
+		    "sender delivery status notification", true, false },
 		{ NOTICE_DOUBLE, false, BOUNCE_TEMPLATE_FAILURE,
 		    "postmaster non-delivery notification", false, true },
 		{ NOTICE_FAILURE, true, BOUNCE_TEMPLATE_FAILURE,
@@ -222,7 +224,7 @@ kinds(void **state)
 		assert_int_equal(k->may_be_whole, rows[i].may_be_whole);
 	}
 	assert_null(report_kind_find(0, false));
-	assert_null(report_kind_find(5, false));
+	assert_null(report_kind_find(6, false));
 	assert_null(report_kind_find(NOTICE_DOUBLE, true));
 	assert_null(report_kind_find((uint64_t)NOTICE_FAILURE + (1ULL << 32), false));
 }
