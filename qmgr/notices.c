@@ -310,6 +310,8 @@ notice_is_given_up(const struct message *m)
 	microseconds last = m->file.arrival;
 	bool given_up;
 
+	if (qmgr.values->soft_bounce)
+		return false;
 	for (uint32_t i = 0; m->journal && i < m->file.recipient_count; i++) {
 		const struct queue_rcpt_status *s = &m->journal->status[i];
 
@@ -432,8 +434,9 @@ notice_tell(struct message *m)
 		if (!forget_owed(m, is_success))
 			return false;
 	}
-	if (!tell_owed(m, NOTICE_FAILURE, is_failure) ||
-	    !tell_owed(m, NOTICE_SUCCESS, is_success))
+	if (!qmgr.values->soft_bounce && !tell_owed(m, NOTICE_FAILURE, is_failure))
+		return false;
+	if (!tell_owed(m, NOTICE_SUCCESS, is_success))
 		return false;
 	if (delay_is_due(m) && tell(m, NOTICE_DELAY) != NOTICE_LATER)
 		return note_warned(m);

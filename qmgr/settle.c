@@ -89,7 +89,8 @@ expire(struct message *m)
 {
 	bool forced = m->wish == WISH_EXPIRE || m->file.forced_expire;
 
-	if (m->wish != WISH_EXPIRE && !is_expired(m))
+	/* With soft_bounce nothing goes back to its sender, not even what is too old. */
+	if (qmgr.values->soft_bounce || (m->wish != WISH_EXPIRE && !is_expired(m)))
 		return true;
 	if (m->pending == 0)
 		return true;

@@ -259,6 +259,21 @@ EOF
 """
 
 
+def test_soft_bounce_returns_nothing(suite):
+    """Neither what is refused nor what is too old, until it is switched off."""
+    s = suite("no@ bounced 5.1.1 no\n* deferred 4.4.1 timed out\n", soft_bounce="yes",
+              maximal_queue_lifetime="1s", bounce_queue_lifetime="1s", **QUICK)
+    s.send("no@there.test")
+    s.send("late@there.test")
+    s.wait_attempts(8)
+    assert "notification" not in s.postern.log() and "removed" not in s.postern.log()
+    s.postern.write_config(main={"soft_bounce": "no", "maximal_queue_lifetime": "1s"})
+    s.postern.reload()
+    assert {n.final_recipients()[0] for n in s.notices(2)} == {"no@there.test",
+                                                               "late@there.test"}
+    s.postern.wait_queue_empty()
+
+
 def test_templates(postern_instance, suite, tmp_path):
     path = tmp_path / "bounce.cf"
     path.write_text(TEMPLATES, encoding="utf-8")

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/mem.h"
+#include "conf/bounce_template.h"
 #include "conf/conf.h"
 #include "conf/expand.h"
 #include "conf/list.h"
@@ -90,21 +91,48 @@ check_master(struct view text, const struct conf *c)
 	master_cf_free(&m);
 }
 
+static void
+ignore_warning(const char *warning, void *context)
+{
+	(void)context;
+	assert(!strchr(warning, '\n'));
+}
+
+static void
+check_templates(struct view text, const struct conf *c)
+{
+	struct bounce_templates t;
+
+	bounce_templates_parse(&t, "bounce.cf", text, ignore_warning, NULL);
+	for (int i = 0; i < BOUNCE_TEMPLATE_KINDS; i++) {
+		struct buf out = BUF_INIT(CONF_VALUE_MAX);
+		char *why = NULL;
+
+		assert(t.of[i].text.n > 0 && t.of[i].subject.n > 0);
+		if (c && !bounce_template_expand(c, &t.of[i], &out, &why))
+			mem_free(why);
+		buf_done(&out);
+	}
+	bounce_templates_done(&t);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct view text = { (const char *)data, size };
 	struct conf *c = open_main(text);
 	char *why = NULL;
+	bool ok = false;
 
 	if (c) {
 		check_settings(c);
-		bool ok = conf_evaluate(c, &why);
+		ok = conf_evaluate(c, &why);
 		assert(ok == !why);
 		mem_free(why);
 	}
 	check_lists(text);
 	check_master(text, c);
+	check_templates(text, ok ? c : NULL);
 	conf_free(&c);
 	return 0;
 }
