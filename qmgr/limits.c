@@ -6,7 +6,45 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/master_cf.h"
 #include "qmgr/qmgr.h"
+
+#define DELIVERIES_MAX 1000 /* of one transport; each is a connection and a small stack */
+
+static struct master_cf *master_cf;
+
+void
+transport_limits_prepare(void)
+{
+	char *why = NULL;
+
+	master_cf = master_cf_open(conf_directory(qmgr.conf), qmgr.conf, true, &why);
+	if (!master_cf)
+		log_warn("%s; the numbers of deliveries there are not known", why);
+	mem_free(why);
+}
+
+/* Agents that have a process for each delivery. */
+static bool
+forks(const char *program)
+{
+	return strcmp(program, "local") == 0 || strcmp(program, "virtual") == 0 ||
+	    strcmp(program, "pipe") == 0;
+}
+
+/* As many as the agent takes: those beyond would only wait at its door, in no order. */
+static unsigned
+deliveries_of(const char *transport)
+{
+	const struct master_entry *e =
+	    master_cf ? master_cf_find(master_cf, transport, MASTER_UNIX) : NULL;
+	int most = e ? e->max_processes : -1;
+
+	if (most < 0)
+		most = e && forks(e->program) ? qmgr.values->default_process_limit
+					      : qmgr.values->default_session_limit;
+	return most > 0 && most < DELIVERIES_MAX ? (unsigned)most : DELIVERIES_MAX;
+}
 
 static int
 limit_of(const char *transport, const char *suffix, int otherwise)
@@ -89,5 +127,6 @@ transport_limits_read(const char *transport, struct transport_limits *out)
 	out->refill_delay = delay_of(transport, "recipient_refill_delay", 5 * SECOND);
 	out->destination_recipients = limit_of(transport, "destination_recipient_limit", 50);
 	out->rate_delay = delay_of(transport, "transport_rate_delay", 0);
+	out->deliveries = deliveries_of(transport);
 	out->is_deferred = list_names(qmgr.values->defer_transports, view_of(transport));
 }

@@ -11,6 +11,7 @@ static void
 pre_jail(void)
 {
 	qmgr_prepare();
+	transport_limits_prepare();
 	commands_prepare();
 }
 

@@ -210,9 +210,11 @@ struct transport_limits {
 	int refill;                 /* read so many at a time... */
 	nanoseconds refill_delay;   /* ...or fewer, that long after the last time */
 	nanoseconds rate_delay;     /* between deliveries, whatever their destination */
+	unsigned deliveries;        /* at a time, whatever their destination */
 	bool is_deferred;           /* defer_transports */
 };
 void transport_limits_read(const char *transport, struct transport_limits *out);
+void transport_limits_prepare(void); /* before the jail: reads master.cf */
 
 /* ---- transport.c ---- */
 
@@ -227,7 +229,7 @@ struct transport {
 	struct list dead;   /* suspended ones, likewise */
 	size_t dead_count, paused_count;
 	struct ipc_pool *pool;
-	unsigned workers, workers_max;
+	unsigned workers;
 	unsigned starting; /* workers that have not run yet */
 	unsigned busy;     /* deliveries running */
 	struct transport_limits limits;

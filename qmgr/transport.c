@@ -34,7 +34,6 @@ transport_new(struct view name)
 	service_path(path, sizeof(path), "private", t->name);
 	t->pool = ipc_pool_new(path, IDLE_MAX, IDLE_TIME);
 	t->resume = task_timer_new(resume, t);
-	t->workers_max = (unsigned)qmgr.values->default_process_limit;
 	transport_limits_read(t->name, &t->limits);
 	schedule_init(t);
 	return t;
@@ -262,7 +261,7 @@ transport_destination_suspend(
 void
 transport_kick(struct transport *t)
 {
-	if (!heap_first(&t->ready) || t->workers >= t->workers_max || qmgr.finishing)
+	if (!heap_first(&t->ready) || t->workers >= t->limits.deliveries || qmgr.finishing)
 		return;
 	/* A few at a time: each new worker starts the next one while there is work. */
 	if (t->starting < 2)

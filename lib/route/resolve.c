@@ -226,6 +226,14 @@ nexthop_copy(const struct decision *d, struct arena *arena)
 	return (struct view){ copy, d->nexthop.n };
 }
 
+/* "user@" with resolve_null_domain: somebody at this host. */
+static bool
+has_null_domain(const struct router *r, struct view recipient)
+{
+	return r->values->resolve_null_domain && recipient.n > 1 &&
+	    recipient.p[recipient.n - 1] == '@';
+}
+
 /* "user@192.0.2.1" with resolve_numeric_domain: an address literal without its brackets. */
 static void
 append_complete(struct router *r, struct view recipient, struct buf *out)
@@ -233,6 +241,11 @@ append_complete(struct router *r, struct view recipient, struct buf *out)
 	struct view local, domain;
 	uint8_t address[16];
 
+	if (has_null_domain(r, recipient)) {
+		buf_append_view(out, recipient);
+		buf_append_str(out, r->values->myhostname);
+		return;
+	}
 	address_split(recipient, &local, &domain);
 	if (!r->values->resolve_numeric_domain || domain.n == 0 || domain.p[0] == '[' ||
 	    !cidr_parse_address(domain, address)) {

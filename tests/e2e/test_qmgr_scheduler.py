@@ -7,6 +7,7 @@ import time
 import pytest
 
 from postern import poll_until
+from queue_instance import SERVICES
 
 
 def starts(q):
@@ -69,6 +70,18 @@ def test_small_message_overtakes_a_list(queue, cost, place):
     deliveries_before = order.index("small@one.example") // 2
     assert len(order) == 61
     assert deliveries_before <= place if cost == "5" else deliveries_before == place
+
+
+def test_small_message_overtakes_a_list_to_many_places(queue):
+    """Its agent takes one delivery at a time: the next one is chosen here, not at its door."""
+    q = queue("* wait 40\n", services=SERVICES.replace("fake    unix - - n -  -",
+                                                       "fake    unix - - n -  1"))
+    q.inject(*[f"list@d{i}.example" for i in range(40)])
+    q.wait("sent", 2)
+    q.inject("small@other.example")
+    q.wait_empty()
+    order = [line[2] for line in q.lines("sent")]
+    assert len(order) == 41 and order.index("small@other.example") < 20
 
 
 def test_list_of_thousands_does_not_hold_up_the_others(queue):

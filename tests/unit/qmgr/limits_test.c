@@ -28,7 +28,8 @@ enum limit {
 	MEMORY,
 	EXTRA,
 	REFILL,
-	REFILL_DELAY
+	REFILL_DELAY,
+	DELIVERIES
 };
 
 static const struct row {
@@ -109,6 +110,9 @@ static const struct row {
 	{ "default_transport_rate_delay = 1m\n", "any", PAUSE, 60000 },
 	{ "any_transport_rate_delay = 100ms\n", "any", PAUSE, 100 },
 	{ "any_transport_rate_delay = 100ms\n", "other", PAUSE, OTHERS },
+
+	{ "default_session_limit = 7\n", "any", DELIVERIES, 7 },
+	{ "default_session_limit = 1000000\n", "any", DELIVERIES, 1000 },
 };
 
 static int
@@ -160,6 +164,8 @@ limit_of(const struct row *r, const char *main_cf)
 		return t->limits.refill;
 	case REFILL_DELAY:
 		return (int)(t->limits.refill_delay / SECOND);
+	case DELIVERIES:
+		return (int)t->limits.deliveries;
 	case RECIPIENTS:
 		break;
 	}

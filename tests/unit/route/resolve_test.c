@@ -107,7 +107,27 @@ by_class(void **state)
 		    "mail.example.org" },
 		{ "resolve_numeric_domain = yes\n", "", "u@203.0.113", "error",
 		    "5.1.3 bad address syntax" },
+		{ "", "", "u@", "error", "5.1.3 bad address syntax" },
+		{ "resolve_null_domain = yes\n", "", "u@", "local", "mail.example.org" },
+		{ "resolve_null_domain = yes\n", "", "@", "error", "5.1.3 bad address syntax" },
 		{ "mydestination = fail:x\n", "", "u@example.net", NULL, NULL },
+		/* Addresses of a proxy in front are ours, those of others are not. */
+		{ "proxy_interfaces = 198.51.100.9\n", "", "u@[198.51.100.9]", "local",
+		    "mail.example.org" },
+		{ "", "", "u@[198.51.100.9]", "smtp", "[198.51.100.9]" },
+		{ "inet_interfaces = 192.0.2.25\n", "", "u@[127.0.0.1]", "smtp",
+		    "[127.0.0.1]" },
+		{ "inet_interfaces = loopback-only\n", "", "u@[127.0.0.1]", "local",
+		    "mail.example.org" },
+		{ "inet_interfaces = loopback-only\n", "", "u@[IPv6:::1]", "local",
+		    "mail.example.org" },
+		{ "mydestination = $myhostname, [198.51.100.9]\n", "", "u@[198.51.100.9]",
+		    "local", "mail.example.org" },
+		/* Next hops with several hosts are the transport's to try in turn. */
+		{ "relayhost = [a.example]:587, b.example\n", "", "u@example.net", "smtp",
+		    "[a.example]:587, b.example" },
+		{ "relayhost = [2001:DB8::1]:587\n", "", "u@example.net", "smtp",
+		    "[2001:db8::1]:587" },
 	};
 
 	(void)state;
@@ -134,6 +154,11 @@ by_transport_maps(void **state)
 		  "example.net=d:4}\n",
 		    "", "u@sub.example.net", "d", "4" },
 		{ MAP "*=e:5}\n", "", "u@local.example", "e", "5" },
+		/* The null recipient is the mailer daemon's. */
+		{ MAP "MAILER-DAEMON@mail.example.org=m:6}\n", "", "", "m", "6" },
+		{ MAP "example.net=uucp}\n", "", "u@example.net", "uucp", "example.net" },
+		{ MAP "{example.net=smtp: [h1], [h2]:26}}\n", "", "u@example.net", "smtp",
+		    "[h1], [h2]:26" },
 		{ MAP "u=e:5, @example.net=e:5}\n", "", "u@example.net", "smtp",
 		    "example.net" },
 		/* What a value leaves out. */
