@@ -69,6 +69,7 @@ enum rcpt_state {
 
 struct rcpt {
 	enum rcpt_state state;
+	struct view address;           /* as it is sent */
 	const struct problem *problem; /* of the last server that was asked */
 };
 
@@ -76,6 +77,8 @@ struct delivery {
 	struct arena arena;
 	bool is_cached; /* the destination is one whose sessions are always kept */
 	struct deliver_job *job;
+	struct view sender; /* as it is sent */
+	struct view header; /* in place of the file's; p is NULL: none */
 	struct rcpt *rcpts; /* beside job->recipients */
 	size_t left;        /* of them, not done */
 	microseconds connected;
@@ -101,6 +104,7 @@ struct session {
 
 /* ---- delivery.c: one request ---- */
 void delivery_run(struct deliver_job *job);
+uint64_t delivery_size(const struct delivery *d); /* bytes of the message as it is sent */
 
 /* ---- outcome.c ---- */
 struct problem *problem_new(struct delivery *d, const struct session *s, const char *dsn,

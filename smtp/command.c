@@ -31,13 +31,12 @@ command_needs_utf8(const struct delivery *d)
 {
 	const struct deliver_request *r = &d->job->request;
 
-	if (!ascii_is_all(r->sender))
+	if (!ascii_is_all(d->sender))
 		return true;
 	if ((r->flags & QUEUE_FLAG_SMTPUTF8) && (r->flags & QUEUE_FLAG_8BIT_HEADER))
 		return true;
 	for (size_t i = 0; i < d->job->count; i++)
-		if (d->rcpts[i].state != RCPT_DONE &&
-		    !ascii_is_all(d->job->recipients[i].address))
+		if (d->rcpts[i].state != RCPT_DONE && !ascii_is_all(d->rcpts[i].address))
 			return true;
 	return false;
 }
@@ -49,10 +48,10 @@ command_mail(struct buf *out, const struct delivery *d, const struct session *s)
 	unsigned offered = s->ehlo.features;
 
 	buf_append_str(out, "MAIL FROM:<");
-	path_print(out, r->sender);
+	path_print(out, d->sender);
 	buf_append_char(out, '>');
 	if (offered & EHLO_SIZE)
-		buf_printf(out, " SIZE=%llu", (unsigned long long)r->size);
+		buf_printf(out, " SIZE=%llu", (unsigned long long)delivery_size(d));
 	if ((offered & EHLO_8BITMIME) &&
 	    (r->flags & (QUEUE_FLAG_8BIT | QUEUE_FLAG_8BIT_HEADER)))
 		buf_append_str(out, " BODY=8BITMIME");
@@ -98,7 +97,7 @@ command_rcpt(struct buf *out, const struct delivery *d, const struct session *s,
 	const struct deliver_recipient *r = &d->job->recipients[i];
 
 	buf_append_str(out, "RCPT TO:<");
-	path_print(out, r->address);
+	path_print(out, d->rcpts[i].address);
 	buf_append_char(out, '>');
 	if (s->ehlo.features & EHLO_DSN) {
 		if (r->notify) {

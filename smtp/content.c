@@ -228,10 +228,24 @@ extents_join(struct extent a, struct extent b, struct extent *both)
 	return both->length <= AT_ONCE_MAX;
 }
 
+/* The header of the file, or the one that was made for this server. */
+static bool
+header_walk(struct content *c, void (*feed)(struct content *, struct view))
+{
+	if (!c->d->header.p)
+		return extent_walk(c, c->header, feed);
+	for (size_t at = 0; at < c->d->header.n; at += CHUNK) {
+		feed(c, view_sub(c->d->header, at, CHUNK));
+		if (c->out.len >= CHUNK && !write_gathered(c))
+			return false;
+	}
+	return true;
+}
+
 static bool
 scan(struct content *c)
 {
-	if (!extent_walk(c, c->header, scan_feed))
+	if (!header_walk(c, scan_feed))
 		return false;
 	scan_feed(c, VIEW("\r\n"));
 	if (!extent_walk(c, c->body, scan_feed))
@@ -243,7 +257,7 @@ scan(struct content *c)
 static bool
 send_pieces(struct content *c)
 {
-	if (!extent_walk(c, c->header, text_feed))
+	if (!header_walk(c, text_feed))
 		return false;
 	text_feed(c, VIEW("\r\n"));
 	return extent_walk(c, c->body, body_feed);
@@ -258,7 +272,8 @@ send_at_once(struct content *c, struct extent both)
 
 	if (!read_at(c, both.offset, (size_t)both.length))
 		return false;
-	text_feed(c, view_sub(all, header, (size_t)c->header.length));
+	text_feed(
+	    c, c->d->header.p ? c->d->header : view_sub(all, header, (size_t)c->header.length));
 	text_feed(c, VIEW("\r\n"));
 	body_feed(c, view_sub(all, body, (size_t)c->body.length));
 	return true;
@@ -332,7 +347,8 @@ announce(struct content *c)
 	struct buf line = BUF_INIT(100);
 	enum stream_result result;
 
-	c->announced = r->header_length + 2 + r->body_length;
+	c->announced =
+	    (c->d->header.p ? c->d->header.n : r->header_length) + 2 + r->body_length;
 	if (r->body_length && (r->flags & QUEUE_FLAG_NO_FINAL_CRLF))
 		c->announced += 2;
 	buf_printf(&line, "BDAT %llu LAST\r\n", (unsigned long long)c->announced);
@@ -348,7 +364,8 @@ static bool
 send_all(struct content *c)
 {
 	struct extent both = { 0 };
-	bool at_once = !c->plan->to_7bit && extents_join(c->header, c->body, &both);
+	bool at_once = !c->plan->to_7bit && c->d->header.n <= AT_ONCE_MAX &&
+	    extents_join(c->header, c->body, &both);
 
 	c->in = mem_alloc(at_once ? (size_t)both.length + 1 : CHUNK);
 	if (c->plan->to_7bit && !scan(c))

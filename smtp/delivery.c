@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "smtp/client.h"
+#include "smtp/generic.h"
 #include "smtp/hosts.h"
 #include "task/task.h"
 
@@ -96,20 +97,42 @@ destination_try(struct delivery *d, struct view text)
 	return !list.is_own_mx;
 }
 
-void
-delivery_run(struct deliver_job *job)
+uint64_t
+delivery_size(const struct delivery *d)
 {
-	struct delivery d = { .job = job, .left = job->count };
-	struct view list = job->request.nexthop, text;
+	const struct deliver_request *r = &d->job->request;
+
+	return d->header.p ? r->size - r->header_length + d->header.n : r->size;
+}
+
+static void
+destinations_try(struct delivery *d)
+{
+	struct view list = d->job->request.nexthop, text;
 	struct view fallback = view_of(client.options.fallback_relay);
 	bool go_on = true;
 
+	while (d->left > 0 && destination_next(&list, &text))
+		go_on &= destination_try(d, text);
+	while (d->left > 0 && go_on && destination_next(&fallback, &text))
+		destination_try(d, text);
+}
+
+void
+delivery_run(struct deliver_job *job)
+{
+	struct delivery d = { .job = job, .left = job->count, .sender = job->request.sender };
+	struct problem *p;
+
 	d.rcpts = arena_alloc(&d.arena, (job->count + 1) * sizeof(d.rcpts[0]));
+	for (size_t i = 0; i < job->count; i++)
+		d.rcpts[i].address = job->recipients[i].address;
 	task_set_deadline(clock_deadline(client.conf->daemon_timeout / 10 * 9));
-	while (d.left > 0 && destination_next(&list, &text))
-		go_on &= destination_try(&d, text);
-	while (d.left > 0 && go_on && destination_next(&fallback, &text))
-		destination_try(&d, text);
+	p = generic_rewrite(&d);
+	if (p)
+		delivery_fail(&d, p);
+	else
+		destinations_try(&d);
 	task_set_deadline(DEADLINE_NEVER);
 	delivery_give_up(&d);
 	arena_reset(&d.arena);

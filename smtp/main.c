@@ -5,6 +5,7 @@
  */
 #include "dns/dns.h"
 #include "smtp/client.h"
+#include "smtp/generic.h"
 #include "smtp/hosts.h"
 
 #define RESOLVER_CONNECTIONS 50 /* kept idle */
@@ -19,6 +20,7 @@ pre_jail(void)
 	client.conf = service_values();
 	client_options_read(&client.options, client.conf, view_of(service_program()));
 	hosts_open();
+	generic_open();
 	client.discard_maps = table_list_open(o->discard_ehlo_keyword_address_maps, c);
 	client.pix_maps = table_list_open(o->pix_workaround_maps, c);
 	client.reply_filter = table_list_open(o->reply_filter, c);

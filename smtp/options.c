@@ -41,6 +41,7 @@ static const struct row rows[] = {
 	ROW(CONF_STRING, dns_support_level, "smtp_dns_support_level", "lmtp_dns_support_level"),
 	ROW(CONF_STRING, host_lookup, "smtp_host_lookup", "lmtp_host_lookup"),
 	ROW(CONF_STRING, fallback_relay, "smtp_fallback_relay", "lmtp_fallback_relay"),
+	ROW(CONF_STRING, generic_maps, "smtp_generic_maps", "lmtp_generic_maps"),
 	ROW(CONF_STRING, reply_filter, "smtp_reply_filter", "lmtp_reply_filter"),
 	ROW(CONF_STRING, delivery_status_filter, "smtp_delivery_status_filter",
 	    "lmtp_delivery_status_filter"),

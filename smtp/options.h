@@ -41,6 +41,7 @@ struct client_options {
 	bool chunking, send_xforward_command, quote_rfc821_envelope;
 	int line_length_limit;
 
+	const char *generic_maps;
 	const char *reply_filter, *delivery_status_filter;
 	const char *pix_workarounds, *pix_workaround_maps;
 	nanoseconds pix_workaround_delay_time, pix_workaround_threshold_time;

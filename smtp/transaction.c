@@ -369,7 +369,7 @@ static struct problem *
 cannot_take(struct transaction *t)
 {
 	const struct ehlo *e = &t->s->ehlo;
-	uint64_t size = t->d->job->request.size;
+	uint64_t size = delivery_size(t->d);
 
 	if (e->size > 0 && size > e->size)
 		return problem_new(t->d, t->s, "5.3.4",

@@ -497,3 +497,53 @@ def test_delivery_status_filter(postern_instance):
         assert (c.result, c.dsn) == ("bounced", "5.2.1") and "450 4.2.1 c" in c.text
         assert (d.result, d.dsn) == ("bounced", "5.1.1")
         postern.wait_log("warning: delivery_status_filter: no fitting status")
+
+
+# Addresses for the world
+
+GENERIC = ("inline:{{joe@local.test=joe.doe@example.test},{@inner.test=@example.test},"
+           "{sam=sam@example.test}, {bare@local.test=bare}, {bad@local.test=a@b@c}}")
+ADDRESSED = (b"From: \"Joe, the <first>\" <joe@local.test> (joe@local.test)\r\n"
+             b"To: list: u@remote.test,\r\n\tann@inner.test;, <sam@mail.example.test>\r\n"
+             b"Subject: joe@local.test\r\nResent-Cc: JOE@local.test\r\nX-To: joe@local.test\r\n"
+             b"\r\njoe@local.test\r\n")
+REWRITTEN = (b"From: \"Joe, the <first>\" <joe.doe@example.test> (joe@local.test)\r\n"
+             b"To: list: u@remote.test,\r\n\tann@example.test;, <sam@example.test>\r\n"
+             b"Subject: joe@local.test\r\nResent-Cc: joe.doe@example.test\r\nX-To: joe@local.test\r\n"
+             b"\r\njoe@local.test\r\n")
+
+
+@pytest.mark.parametrize("extensions", [("SIZE",), ("CHUNKING", "SIZE")])
+@pytest.mark.parametrize("body", [b"", b"x" * 70 + b"\r\n"], ids=["small", "big"])
+def test_generic_maps(agents, extensions, body):
+    """In envelope and header, and nowhere else."""
+    body *= 3000
+    postern = agents(smtp_generic_maps=GENERIC)
+    with MailServer(extensions=extensions) as server:
+        found = deliver(postern, "smtp", server.nexthop, ["ann@inner.test", "u@remote.test"],
+                        message=ADDRESSED + body, sender="joe@local.test")
+        assert {o.result for o in found} == {"sent"}
+        arrived, = server.messages
+        assert arrived.sender == f"FROM:<joe.doe@example.test> SIZE={len(REWRITTEN + body)}"
+        assert arrived.recipients == ["TO:<ann@example.test>", "TO:<u@remote.test>"]
+        assert arrived.data == REWRITTEN + body
+        postern.wait_log("to=<ann@inner.test>, relay=")
+
+
+@pytest.mark.parametrize("sender,expected", [
+    ("", ""), ("other@remote.test", "other@remote.test"), ("bare@local.test", "bare@mail.example.test"),
+    ("bad@local.test", "bad@local.test"), ("joe+tag@local.test", "joe.doe@example.test"),
+    ("x y@inner.test", '"x y"@example.test'), ("sam@elsewhere.test", "sam@elsewhere.test")])
+def test_generic_senders(agents, sender, expected):
+    with MailServer(extensions=()) as server:
+        postern = agents(smtp_generic_maps=GENERIC, recipient_delimiter="+")
+        assert outcome_of(server, postern, sender=sender).result == "sent"
+        assert server.messages[0].sender == f"FROM:<{expected}>"
+
+
+def test_generic_maps_that_cannot_tell(agents):
+    with MailServer() as server:
+        outcome = outcome_of(server, agents(smtp_generic_maps="fail:x"))
+        assert (outcome.result, outcome.dsn) == ("deferred", "4.3.0")
+        assert "smtp_generic_maps lookup error" in outcome.text
+        assert not server.sessions

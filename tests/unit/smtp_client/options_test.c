@@ -38,6 +38,7 @@ static const struct {
 	    FIELD(dns_support_level) },
 	{ "smtp_host_lookup", "lmtp_host_lookup", CONF_STRING, FIELD(host_lookup) },
 	{ "smtp_fallback_relay", "lmtp_fallback_relay", CONF_STRING, FIELD(fallback_relay) },
+	{ "smtp_generic_maps", "lmtp_generic_maps", CONF_STRING, FIELD(generic_maps) },
 	{ "smtp_reply_filter", "lmtp_reply_filter", CONF_STRING, FIELD(reply_filter) },
 	{ "smtp_delivery_status_filter", "lmtp_delivery_status_filter", CONF_STRING,
 	    FIELD(delivery_status_filter) },
