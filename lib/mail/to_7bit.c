@@ -234,7 +234,7 @@ block_finish(struct to_7bit *t, bool has_separator, struct buf *out)
 	t->encodes = t->in_leaf && has_separator && !is_encoded && part_has_8bit(t);
 	if (t->encodes)
 		leaf_label(t, out);
-	else if (!t->in_leaf)
+	else if (!t->in_leaf && has_separator)
 		composite_label(t, out);
 	else
 		buf_append_view(out, buf_view(&t->held));

@@ -92,6 +92,9 @@ static const struct {
 	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n=E4=20" },
 	/* bytes above 127 in a header are not ours to change */
 	{ "Subject: \xe4\r\n\r\nx\r\n", "Subject: \xe4\r\n\r\nx\r\n" },
+	/* a header that ends in the middle */
+	{ "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 8bit",
+	    "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 8bit" },
 	{ "", "" },
 };
 
