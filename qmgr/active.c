@@ -112,11 +112,13 @@ active_is_full(void)
 }
 
 static bool
-has_room(enum active_room whose)
+has_room(enum active_room whose, bool kept_too)
 {
+	size_t kept = kept_too ? 0 : NEWS_SHARE(qmgr.active_limit);
+
 	if (whose == ROOM_FOR_DUE && qmgr.due_active >= DUE_SHARE(qmgr.active_limit))
 		return false;
-	return hash_count(qmgr.active) < qmgr.active_limit - NEWS_SHARE(qmgr.active_limit);
+	return hash_count(qmgr.active) < qmgr.active_limit - kept;
 }
 
 /*
@@ -138,13 +140,13 @@ active_wake(void)
 bool
 active_wait_for_room(enum active_room whose)
 {
-	while (!qmgr.finishing && !has_room(whose)) {
+	while (!qmgr.finishing && !has_room(whose, false)) {
 		enum task_result r = task_cond_wait(room_cond(), clock_deadline(LOOK_AGAIN));
 
 		if (r == TASK_CANCELLED)
 			return false;
 		/* What is kept for others, and has not been used all that time. */
-		if (r == TASK_TIMEOUT && whose == ROOM_FOR_FOUND && !active_is_full())
+		if (r == TASK_TIMEOUT && has_room(whose, true))
 			break;
 	}
 	return !qmgr.finishing;

@@ -108,3 +108,14 @@ def test_destination_that_clogs_the_queue(queue):
     poll_until(one_more, "a warning")
     q.postern.wait_log(r"warning: mail for one\.example is using up \d+ of \d+ active queue "
                        r"entries")
+
+
+def test_wait_between_attempts(queue):
+    """As long as the message is old, from minimal_backoff_time to maximal_backoff_time."""
+    q = queue("* deferred 4.2.0 later\n", minimal_backoff_time="1s", maximal_backoff_time="3s",
+              queue_run_delay="1s")
+    q.inject("user@one.example")
+    pauses = gaps([float(line[6]) for line in q.wait("deferred", 5)])
+    # At the ages of 0, 1, 2, 4 and 7 s, each wait a tenth longer or shorter.
+    for pause, expected in zip(pauses, (1, 1, 2, 3)):
+        assert 0.75 * expected <= pause <= expected + 2, pauses

@@ -4,6 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -192,6 +195,71 @@ limits(void **state)
 	}
 }
 
+static void
+file_write(const char *directory, const char *name, const char *text)
+{
+	char path[200];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* As many deliveries as the agent takes; where it does not say, it depends on what that costs.
+ */
+static void
+deliveries_by_master_cf(void **state)
+{
+	static const struct {
+		const char *transport;
+		unsigned expected;
+	} cases[] = {
+		{ "one", 1 },
+		{ "twenty", 20 },
+		{ "endless", 1000 },
+		{ "local", 17 },
+		{ "filter", 17 },
+		{ "relay", 50 },
+		{ "unlisted", 50 },
+	};
+	static struct hash *volatile transports;
+	char directory[] = "/tmp/postern-limits-XXXXXX", path[200], *why = NULL;
+	const char *problem = NULL;
+	struct conf *conf;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	file_write(
+	    directory, "main.cf", "default_process_limit = 17\ndefault_session_limit = 50\n");
+	file_write(directory, "master.cf",
+	    "one unix - - n - 1 smtp\ntwenty unix - - n - 20 smtp\n"
+	    "endless unix - - n - 0 smtp\nlocal unix - n n - - local\n"
+	    "filter unix - n n - - pipe user=x argv=/bin/true\nrelay unix - - n - - smtp\n");
+	conf = conf_open(directory, true, &why);
+	assert_non_null(conf);
+	conf_set(conf, "myhostname", "mail.example.test");
+	assert_true(conf_evaluate(conf, &why));
+	qmgr.conf = conf;
+	qmgr.values = conf_values_of(conf);
+	qmgr.transports = transports = hash_new();
+	transport_limits_prepare();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct transport *t = transport_named(view_of(cases[i].transport), &problem);
+
+		if (t->limits.deliveries != cases[i].expected)
+			fail_msg("%s: %u", cases[i].transport, t->limits.deliveries);
+	}
+	conf_free(&conf);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, i ? "main.cf" : "master.cf");
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_int_equal(rmdir(directory), 0);
+}
+
 static int
 set_up(void **state)
 {
@@ -203,7 +271,10 @@ set_up(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(limits) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(limits),
+		cmocka_unit_test(deliveries_by_master_cf),
+	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }
