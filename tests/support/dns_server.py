@@ -25,6 +25,8 @@ import socketserver
 import struct
 import threading
 
+from postern import free_port
+
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28,
          "SRV": 33, "DS": 43, "RRSIG": 46, "DNSKEY": 48, "TLSA": 52}
 NAMES = {number: name for name, number in TYPES.items()}
@@ -77,8 +79,8 @@ class DnsServer:
         self.questions = []
         self.host = host
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind((host, port or 0))
-        self.port = self.udp.getsockname()[1]
+        self.port = port or free_port()  # nobody's over TCP, and so over UDP
+        self.udp.bind((host, self.port))
         self.tcp = self._tcp_server()
         self.stopped = threading.Event()
         self.threads = [threading.Thread(target=self._serve_udp, daemon=True),
