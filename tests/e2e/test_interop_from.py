@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mail that other servers relay to Postern: Postfix, Exim, OpenSMTPD and sendmail, from their Debian
+"""Mail that other servers relay to Postern: Postfix, Exim, OpenSMTPD and sendmail, from Debian's
 packages. What a client gave them arrives in a Maildir of Postern byte for byte."""
 
 import re
-import subprocess
 
 import pytest
 
-from interop import Pair
+from interop import made, smtp_source
 from mailboxes import header, mailbox
 from notices import Notice
 from other_servers import ALL, Exim, Postfix
-from packages import NotToBeHad, postfix_program
 from postern import Instance, can_be_another_user, poll_until
 from shapes import BODIES, assert_unchanged, message
 from smtp_wire import Wire
@@ -31,10 +29,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module", params=ALL, ids=lambda kind: kind.name)
 def pair(request):
-    try:
-        pair = Pair(request.param, SETTINGS)
-    except NotToBeHad as e:
-        pytest.skip(str(e))
+    pair = made(request.param, settings=SETTINGS)
     yield pair
     pair.close()
 
@@ -148,10 +143,8 @@ def test_restart_while_mail_comes_in(pair):
     """Postern stops and starts in the middle: what it had answered is there, the rest comes."""
     spool = mailbox(pair.postern, "lp")
     before = len(Instance.maildir(spool))
-    program, environment = postfix_program("smtp-source")
-    source = subprocess.Popen([program, "-s", "5", "-m", "200", "-l", "3000", "-f",
-                               "sender@origin.test", "-t", "lp@example.test",
-                               f"127.0.0.1:{pair.peer.port}"], env=environment)
+    source = smtp_source("-s", "5", "-m", "200", "-l", "3000", "-f", "sender@origin.test", "-t",
+                         "lp@example.test", f"127.0.0.1:{pair.peer.port}")
     pair.postern.wait_maildir(spool, before + 20)
     pair.postern.stop()
     assert source.wait(60) == 0

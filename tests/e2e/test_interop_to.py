@@ -5,28 +5,19 @@ back to the sender."""
 
 import email
 import re
-import subprocess
 
 import pytest
 
-from interop import ORIGIN, Pair
+from interop import ORIGIN, made, smtp_source
 from mailboxes import delivered_form, header
 from notices import Notice
 from other_servers import ALL, Exim, OpenSMTPD, Postfix
-from packages import NotToBeHad, postfix_program
 from postern import can_be_another_user, poll_until
 from shapes import BODIES, assert_unchanged, message
 from smtp_wire import Wire
 
 pytestmark = pytest.mark.skipif(not can_be_another_user(),
                                 reason="other mail servers start in a private root, as root")
-
-
-def made(kind, **more):
-    try:
-        return Pair(kind, **more)
-    except NotToBeHad as e:
-        pytest.skip(str(e))
 
 
 @pytest.fixture(scope="module", params=ALL, ids=lambda kind: kind.name)
@@ -305,11 +296,9 @@ def test_two_hundred_messages_at_once(pair):
         return [re.search(rb"\(Postfix\) with \w+ id (\w+)", m).group(1)
                 for m in pair.peer.messages()]
     before = ids()
-    program, environment = postfix_program("smtp-source")
-    done = subprocess.run([program, "-s", "10", "-m", "200", "-l", "3000", "-f", ORIGIN, "-t",
-                           pair.peer.address(), f"127.0.0.1:{pair.postern.port()}"],
-                          env=environment, capture_output=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    source = smtp_source("-s", "10", "-m", "200", "-l", "3000", "-f", ORIGIN, "-t",
+                         pair.peer.address(), f"127.0.0.1:{pair.postern.port()}")
+    assert source.wait(120) == 0
     pair.at_peer(count=len(before) + 200)
     pair.postern.wait_queue_empty()
     after = ids()

@@ -3,9 +3,14 @@
 
 import os
 import smtplib
+import subprocess
+
+import pytest
 
 from mailboxes import mailbox, receiving
+from packages import NotToBeHad, postfix_program
 from postern import MASTER_CF, Instance, free_port, poll_until
+from private_root import template
 from shapes import with_id
 
 CLIENTS = """
@@ -16,10 +21,28 @@ lmtp    unix - - n - - lmtp
 ORIGIN = "games@example.test"  # a sender who reads what comes back
 
 
+def made(kind, **more):
+    """A Pair, or a test that is skipped for want of the package."""
+    try:
+        return Pair(kind, **more)
+    except NotToBeHad as e:
+        pytest.skip(str(e))
+
+
+def smtp_source(*arguments):
+    """Starts Postfix's program that sends many messages."""
+    try:
+        program, environment = postfix_program("smtp-source")
+    except NotToBeHad as e:
+        pytest.skip(str(e))
+    return subprocess.Popen([program, *arguments], env=environment)
+
+
 class Pair:
     """postern and peer; settings are for main.cf, options for the peer."""
 
     def __init__(self, kind, settings=None, ports=(), options=None):
+        template(*kind.packages)  # before anything is started
         port = free_port()
         master = MASTER_CF if " smtp\n" in MASTER_CF else MASTER_CF + CLIENTS
         self.postern = receiving(Instance, master=master, ports=ports, **{

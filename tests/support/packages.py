@@ -74,14 +74,21 @@ def _unpack(packages, tree):
             wanted = {name for deb in debs for name in _missing_libraries(deb)} - done
 
 
+_failed = set()  # not tried again by this process
+
+
 def _download(packages, directory):
     """The files of these packages."""
     before = set(os.listdir(directory))
+    names = " ".join(sorted(packages))
+    if names in _failed:
+        raise NotToBeHad("cannot be downloaded here: " + names)
     try:
         subprocess.run(["apt-get", "-q", "download", *sorted(packages)], cwd=directory, check=True,
                        capture_output=True, timeout=300)
     except (OSError, subprocess.SubprocessError):
-        raise NotToBeHad(f"cannot be downloaded here: {' '.join(sorted(packages))}") from None
+        _failed.add(names)
+        raise NotToBeHad("cannot be downloaded here: " + names) from None
     return [os.path.join(directory, name) for name in sorted(os.listdir(directory))
             if name not in before]
 

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 
-from packages import cached, library_path, unpack
+from packages import NotToBeHad, cached, library_path, unpack
 from postern import DEADLINE, poll_until
 
 BASIC = ["/bin/sh", "/bin/cat", "/bin/mkdir", "/bin/mv"]  # what packages' scripts expect to find
@@ -86,15 +86,24 @@ class PrivateRoot:
         os.chmod(self.path("dev"), 0o755)
         if not os.path.exists(self.path("var/run")):
             os.symlink("/run", self.path("var/run"))
-        for name, minor in (("null", 3), ("zero", 5), ("random", 8), ("urandom", 9)):
-            os.mknod(self.path("dev", name), stat.S_IFCHR | 0o666, os.makedev(1, minor))
-            os.chmod(self.path("dev", name), 0o666)
+        self._make_devices()
         self._write_system_files()
         self._listen_for_syslog()
 
+    def _make_devices(self):
+        for name, minor in (("null", 3), ("zero", 5), ("random", 8), ("urandom", 9)):
+            path = self.path("dev", name)
+            try:
+                os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, minor))
+                open(path, "rb").close()
+            except PermissionError as e:
+                shutil.rmtree(self.dir)
+                raise NotToBeHad(f"no private root for a server can be made here: {e}") from None
+            os.chmod(path, 0o666)
+
     def _write_system_files(self):
-        passwd = ["root:x:0:0::/:/bin/sh", "daemon:x:1:1::/:/bin/sh", "mail:x:8:8::/var/mail:/bin/sh",
-                  "nobody:x:65534:65534::/:/bin/sh"]
+        passwd = ["root:x:0:0::/:/bin/sh", "daemon:x:1:1::/:/bin/sh",
+                  "mail:x:8:8::/var/mail:/bin/sh", "nobody:x:65534:65534::/:/bin/sh"]
         group = ["root:x:0:", "daemon:x:1:", "mail:x:8:", "nogroup:x:65534:"]
         for name, uid in self.users.items():
             passwd.append(f"{name}:x:{uid}:{uid}::/home/{name}:/bin/sh")
