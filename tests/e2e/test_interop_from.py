@@ -84,7 +84,9 @@ def test_dsn_parameters(pair):
           rcpt_options=["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;First+2BLast@elsewhere.test"])
     queue_id = pair.postern.wait_log(
         r": (\w+): to=<waiting@example\.test>, .*status=deferred").group(1)
-    envelope = pair.postern.run("postcat", "-e", "-q", queue_id).stdout
+    # The log comes before the message has moved to where it waits.
+    envelope = poll_until(lambda: pair.postern.run("postcat", "-e", "-q", queue_id).stdout,
+                          "the queue file")
     assert "envelope_id=QQ314159\n" in envelope
     assert "dsn_orig_rcpt=rfc822;First+Last@elsewhere.test\n" in envelope
     assert "notify_flags=10\n" in envelope  # 2 for success, 8 for delay
