@@ -83,7 +83,7 @@ quit_run(void *argument)
 {
 	struct session *s = argument;
 
-	if (client.options.skip_quit_response)
+	if (client.options.skip_quit_response || service_is_finishing())
 		(void)chat_write(s, VIEW("QUIT\r\n"), client.options.quit_timeout);
 	else
 		(void)chat_ask(s, VIEW("QUIT"), client.options.quit_timeout);

@@ -27,8 +27,9 @@ static void
 text_fold(struct line_folder *f, struct view text, struct buf *out)
 {
 	while (text.n > 0) {
-		size_t room = f->limit - f->column;
-		bool ends = text.n == room + 1 && text.p[room] == '\r';
+		/* A CR that ends no line has gone one too far. */
+		size_t room = f->column < f->limit ? f->limit - f->column : 0;
+		bool ends = f->column <= f->limit && text.n == room + 1 && text.p[room] == '\r';
 		size_t n = text.n <= room || ends ? text.n : before_character(text, room);
 
 		buf_append(out, text.p, n);

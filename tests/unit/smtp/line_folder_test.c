@@ -76,12 +76,28 @@ any_pieces(void **state)
 	}
 }
 
+/* A stray CR where a piece ends, which the queue does not hold. */
+static void
+stray_cr(void **state)
+{
+	struct line_folder f;
+	struct buf out = BUF_INIT(1000);
+
+	(void)state;
+	line_folder_init(&f, 8);
+	line_folder_feed(&f, VIEW("12345678\r"), &out);
+	line_folder_feed(&f, VIEW("abcdefghijkl"), &out);
+	assert_string_equal(buf_str(&out), "12345678\r\r\n abcdefg\r\n hijkl");
+	buf_done(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(folds),
 		cmocka_unit_test(any_pieces),
+		cmocka_unit_test(stray_cr),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
