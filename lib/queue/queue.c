@@ -317,7 +317,8 @@ queue_slot_of(struct queue *q, enum queue_place place, const char *id)
 	if (place != QUEUE_INCOMING)
 		return 0;
 	slot = slot_learned(&q->slots, id);
-	if (slot && slot_holds(&q->slots, slot, id))
+	/* Damaged: we were cut short when we freed it. */
+	if (slot && (slot_holds(&q->slots, slot, id) || slot_is_damaged(&q->slots, slot)))
 		return slot;
 	if (fstatat(queue_dir_of(q, place, id)->fd, id, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;

@@ -16,15 +16,46 @@
 #include "queue/queue_private.h"
 #include "queue/slots.h"
 
+#define CREATE_TRIES 3
+
 /* ---- a file of its own ---- */
 
-/* The preamble last, as a writer does it. */
+/*
+ * Made and locked, as a writer does it: somebody who clears up after dead writers may find it
+ * between the two and remove it. -1 with errno.
+ */
+static int
+file_create(struct queue_dir *dir, const char *name)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	struct stat st;
+	int fd, error;
+
+	for (unsigned i = 0; i < CREATE_TRIES; i++) {
+		fd = openat(dir->fd, name, flags, 0600);
+		if (fd < 0)
+			return -1;
+		if (flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0) {
+			error = errno;
+			unlinkat(dir->fd, name, 0);
+			file_close(&fd);
+			errno = error;
+			return -1;
+		}
+		if (st.st_nlink)
+			return fd;
+		file_close(&fd);
+	}
+	errno = EAGAIN;
+	return -1;
+}
+
+/* The preamble last. */
 static bool
 file_fill(int fd, struct view bytes)
 {
-	return flock(fd, LOCK_EX) == 0 &&
-	    file_pwrite_all(fd, bytes.p + QUEUE_PREAMBLE_SIZE, bytes.n - QUEUE_PREAMBLE_SIZE,
-		QUEUE_PREAMBLE_SIZE) &&
+	return file_pwrite_all(fd, bytes.p + QUEUE_PREAMBLE_SIZE, bytes.n - QUEUE_PREAMBLE_SIZE,
+		   QUEUE_PREAMBLE_SIZE) &&
 	    file_pwrite_all(fd, bytes.p, QUEUE_PREAMBLE_SIZE, 0);
 }
 
@@ -32,8 +63,7 @@ file_fill(int fd, struct view bytes)
 static int
 file_make(struct queue *q, struct queue_dir *dir, const char *name, struct view bytes)
 {
-	int fd =
-	    openat(dir->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = file_create(dir, name);
 	int error = 0;
 
 	if (fd < 0)

@@ -20,7 +20,8 @@
 #include "queue/queue_private.h"
 #include "queue/slots.h"
 
-#define PROBES 16 /* slots looked at for a free one before another is made */
+#define UNLOCK_TRIES 10
+#define PROBES       16 /* slots looked at for a free one before another is made */
 
 struct slot_pool {
 	int fd;
@@ -188,14 +189,23 @@ slot_pool_sync(struct slots *s)
 	return error;
 }
 
+/*
+ * A message that was accepted and stays locked would wait for our end, so this is not given up
+ * at once.
+ */
 static void
 give_back(struct slot_pool *p, uint64_t slot)
 {
-	unsigned index = (unsigned)((slot - 1) % SLOTS_MAX);
+	unsigned index = (unsigned)((slot - 1) % SLOTS_MAX), tries = 0;
 
 	pthread_mutex_lock(&p->mutex);
-	p->taken[index] = !slot_lock(p, index, F_UNLCK);
+	do
+		p->taken[index] = !slot_lock(p, index, F_UNLCK);
+	while (p->taken[index] && ++tries < UNLOCK_TRIES);
 	pthread_mutex_unlock(&p->mutex);
+	if (tries == UNLOCK_TRIES)
+		log_warn("a message stays locked until this process ends: %s",
+		    strerrordesc_np(errno));
 }
 
 void

@@ -125,14 +125,26 @@ slots_count(struct slots *s, unsigned file)
 
 /* ---- where a message is ---- */
 
+/* The message that was learned to be in the slot; empty: none. */
 static void
-slot_forget(struct slots *s, uint64_t slot)
+learned_id(struct slots *s, uint64_t slot, char id[QUEUE_ID_SIZE])
 {
 	struct slot_file *f = &s->files[slot_file_number(slot)];
 
 	pthread_mutex_lock(&s->mutex);
-	if (f->ids && *f->ids[index_of(slot)]) {
-		hash_remove(s->by_id, view_of(f->ids[index_of(slot)]));
+	snprintf(id, QUEUE_ID_SIZE, "%s", f->ids ? f->ids[index_of(slot)] : "");
+	pthread_mutex_unlock(&s->mutex);
+}
+
+/* Unless another message was learned to be there meanwhile. */
+static void
+slot_forget(struct slots *s, uint64_t slot, const char *id)
+{
+	struct slot_file *f = &s->files[slot_file_number(slot)];
+
+	pthread_mutex_lock(&s->mutex);
+	if (*id && strcmp(f->ids[index_of(slot)], id) == 0) {
+		hash_remove(s->by_id, view_of(id));
 		*f->ids[index_of(slot)] = '\0';
 	}
 	pthread_mutex_unlock(&s->mutex);
@@ -365,11 +377,14 @@ slot_release(struct slots *s, uint64_t slot, const char **why)
 {
 	static const char zeros[QUEUE_PREAMBLE_SIZE];
 	int fd = slots_fd(s, slot_file_number(slot));
+	char id[QUEUE_ID_SIZE];
 
 	if (fd < 0)
 		return queue_lookup_error(errno, why);
-	slot_forget(s, slot);
+	learned_id(s, slot, id);
+	/* Cut short, it is found again by what was learned. */
 	if (!file_pwrite_all(fd, zeros, sizeof(zeros), slot_offset(slot)))
 		return queue_system_error(errno, why);
+	slot_forget(s, slot, id);
 	return QUEUE_OK;
 }

@@ -47,10 +47,18 @@ call_before(struct call *c, long *result)
 	return true;
 }
 
+static const char *cleared; /* the file that somebody removes as soon as it was made */
+
 static void
 call_after(const struct call *c, long result)
 {
-	(void)c, (void)result;
+	const char *why = NULL, *id = cleared;
+
+	(void)result;
+	if (!id || c->kind != CALL_OPENAT)
+		return;
+	cleared = NULL;
+	assert_int_equal(queue_remove_incomplete(queue, id, QUEUE_HOLD, &why), QUEUE_OK);
 }
 
 static void
@@ -292,6 +300,25 @@ test_slot_move_killed(void **state)
 	}
 }
 
+/* Whoever clears hold at that moment must not take the message away with the empty file. */
+static void
+test_slot_move_meets_clearing(void **state)
+{
+	char id[QUEUE_ID_SIZE];
+	const char *why = NULL;
+
+	(void)state;
+	reopen_with_slots();
+	put_message(QUEUE_INCOMING, 10, 1, id);
+	arm(0, 0);
+	cleared = id;
+	assert_int_equal(queue_move(queue, id, QUEUE_INCOMING, QUEUE_HOLD, &why), QUEUE_OK);
+	intercept_off();
+	assert_null(cleared);
+	check_committed(id, QUEUE_HOLD, 10);
+	assert_int_equal(count_all_files(), 0);
+}
+
 /* A small message in a slot: data and nothing else. */
 static void
 test_slot_is_cheap(void **state)
@@ -458,6 +485,7 @@ main(void)
 		cmocka_unit_test(test_slot_commit), /* from here on the queue has slots */
 		cmocka_unit_test(test_slot_move),
 		cmocka_unit_test(test_slot_move_killed),
+		cmocka_unit_test(test_slot_move_meets_clearing),
 		cmocka_unit_test(test_slot_is_cheap),
 	};
 

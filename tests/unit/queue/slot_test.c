@@ -6,7 +6,9 @@
  */
 #include "queue_fixture.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <sys/syscall.h>
 
 #include "queue/slots.h"
@@ -28,6 +30,42 @@ fdatasync(int fd)
 		return -1;
 	}
 	return (int)syscall(SYS_fdatasync, fd);
+}
+
+static unsigned unlocks_fail, writes_are_cut; /* the next ones */
+
+int
+fcntl(int fd, int command, ...)
+{
+	void *argument;
+	va_list ap;
+
+	va_start(ap, command);
+	argument = va_arg(ap, void *);
+	va_end(ap);
+	if (command == F_OFD_SETLK && ((struct flock *)argument)->l_type == F_UNLCK &&
+	    unlocks_fail) {
+		unlocks_fail--;
+		errno = EINTR;
+		return -1;
+	}
+	return (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+/* A write that is cut in two, and then fails. */
+ssize_t
+pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	if (writes_are_cut == 1) {
+		writes_are_cut = 0;
+		errno = EIO;
+		return -1;
+	}
+	if (writes_are_cut) {
+		writes_are_cut--;
+		n /= 2;
+	}
+	return syscall(SYS_pwrite64, fd, p, n, at);
 }
 
 static int
@@ -420,6 +458,44 @@ test_failed_sync(void **state)
 	remove_message(before);
 }
 
+/* The message is accepted: it must not stay locked. */
+static void
+test_unlocking_is_interrupted(void **state)
+{
+	struct queue *other = another_queue();
+	struct queue_message m;
+	char id[QUEUE_ID_SIZE];
+
+	(void)state;
+	unlocks_fail = 2;
+	put_message(QUEUE_INCOMING, 100, 1, id);
+	assert_int_equal(unlocks_fail, 0);
+	open_message(other, QUEUE_INCOMING, id, &m);
+	queue_message_done(&m);
+	queue_close(&other);
+	remove_message(id);
+}
+
+/* Tried again, it is finished: half a slot would be taken for damage at the next start. */
+static void
+test_removal_is_cut_short(void **state)
+{
+	char id[QUEUE_ID_SIZE];
+	const char *why = "";
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 100, 1, id);
+	queue_slot_hint(queue, id, 1);
+	writes_are_cut = 2;
+	assert_int_equal(queue_remove(queue, id, QUEUE_INCOMING, &why), QUEUE_ERROR);
+	assert_int_equal(queue_remove(queue, id, QUEUE_INCOMING, &why), QUEUE_OK);
+	queue_slots_recover(queue);
+	assert_int_equal(files_in("corrupt"), 0);
+	put_message(QUEUE_INCOMING, 100, 1, id);
+	assert_int_equal(files_in("incoming"), 0);
+	remove_message(id);
+}
+
 static void
 test_no_free_slot(void **state)
 {
@@ -686,6 +762,8 @@ main(void)
 		SLOT_TEST(test_unfinished_is_busy),
 		SLOT_TEST(test_half_written_is_left_alone),
 		SLOT_TEST(test_failed_sync),
+		SLOT_TEST(test_unlocking_is_interrupted),
+		SLOT_TEST(test_removal_is_cut_short),
 		SLOT_TEST(test_no_free_slot),
 		SLOT_TEST(test_false_hints),
 		SLOT_TEST(test_recover_both_names),
