@@ -12,6 +12,7 @@ import time
 import pytest
 
 from ipc_wire import Ipc, message
+from faults import Faults
 from mailboxes import READERS, body, header, mailbox, receiving
 from postern import LIBEXEC, poll_until
 
@@ -371,20 +372,16 @@ ENOSPC, EIO = 28, 5
 def faulty(postern_instance):
     """An instance whose cleanup syncs as the returned function says: fault(file, directory)."""
     postern = receiving(postern_instance, start=False)
-    state = postern.path("fault")
-    with open(state, "wb") as f:
-        f.write(bytes(4096))
-    os.chmod(state, 0o644)
-    options = os.environ.get("ASAN_OPTIONS", "")
-    postern.write_config(main={"import_environment": " ".join((
-        postern.parameters["import_environment"].replace("ASAN_OPTIONS ", ""),
-        "LD_PRELOAD=" + os.path.join(LIBEXEC, "fault_shim.so"), "FAULT_PROGRAM=cleanup",
-        "FAULT_STATE=" + state,
-        "ASAN_OPTIONS=" + ":".join(filter(None, (options, "verify_asan_link_order=0")))))})
+    faults = Faults(postern)
 
     def fault(file=0, directory=0):
-        with open(state, "r+b") as f:
-            f.write(bytes((file, directory)))
+        if file:
+            faults.arm("cleanup", kinds=["sync"], lasts=True, error=file, files_only=True)
+        elif directory:
+            faults.arm("cleanup", kinds=["sync"], lasts=True, error=directory,
+                       directories_only=True)
+        else:
+            faults.disarm()
 
     postern.start()
     return postern, fault

@@ -3,25 +3,22 @@
 message that was answered with 250 is in a mailbox, in the queue, or was returned, whole; none that
 was refused is anywhere. Twice is allowed, and counted.
 
-POSTERN_KILL_SECONDS says for how long (default 45); POSTERN_KILL_SEED makes a run again."""
+POSTERN_KILL_SECONDS says for how long (default 60); POSTERN_KILL_SEED makes a run again."""
 
 import collections
-import glob
-import hashlib
 import os
 import random
-import re
 import signal
 import smtplib
 import threading
 import time
 
 from mailboxes import READERS, mailbox, receiving
+from numbered import account, content, family, hand_in
 from postern import poll_until
 
 SECONDS = float(os.environ.get("POSTERN_KILL_SECONDS", "60"))
 CLIENTS = 4
-NUMBER = re.compile(rb"^X-Number: (\d+) ([0-9a-f]{64})$", re.M)
 
 # Retries come soon, so that what was interrupted ends within the test.
 QUICK = {"minimal_backoff_time": "1s", "maximal_backoff_time": "2s", "queue_run_delay": "1s",
@@ -51,36 +48,10 @@ class Ledger:
             return collections.Counter(outcome for outcome, _ in self.told.values())
 
 
-def content(number, rng):
+def text(rng):
     lines = [bytes(rng.choices(b"abcdefghijklmnop .", k=rng.randrange(70)))
              for _ in range(rng.choice([1, 20, 200, 3000]))]
-    text = b"".join(line + b"\r\n" for line in lines)
-    digest = hashlib.sha256(text.replace(b"\r\n", b"\n")).hexdigest()
-    return (b"From: sender@example.test\r\nTo: you@example.test\r\nSubject: numbered\r\n"
-            b"Date: Fri, 20 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%d@example.test>\r\n"
-            b"X-Number: %d %s\r\n\r\n" % (number, number, digest.encode()) + text)
-
-
-def hand_in(client, number, recipient, rng):
-    """What became of one message: ok, refused or unknown."""
-    for step in (lambda: client.mail("news@example.test"), lambda: client.rcpt(recipient),
-                 lambda: client.docmd("DATA")):
-        try:
-            code = step()[0]
-        except (smtplib.SMTPException, OSError):
-            return "refused"  # nothing was handed over yet
-        if code >= 400:
-            client.rset()
-            return "refused"
-    quoted = smtplib._quote_periods(content(number, rng))
-    try:
-        client.send(quoted + b".\r\n")
-        code = client.getreply()[0]
-    except (smtplib.SMTPException, OSError):
-        return "unknown"
-    if code == 250:
-        return "ok"
-    return "unknown" if code == 421 else "refused"
+    return b"".join(line + b"\r\n" for line in lines)
 
 
 def client_run(postern, ledger, end, seed):
@@ -93,24 +64,13 @@ def client_run(postern, ledger, end, seed):
                     reader = rng.choice(READERS + ["ghost"])
                     number = ledger.number()
                     ledger.note(number, "unknown", reader)
-                    outcome = hand_in(client, number, reader + "@example.test", rng)
+                    outcome = hand_in(client, "news@example.test",
+                                      [reader + "@example.test"], content(number, text(rng)))
                     ledger.note(number, outcome, reader)
                     if outcome == "unknown" or time.monotonic() > end:
                         break
         except (smtplib.SMTPException, OSError):
             time.sleep(0.05)  # nobody listens while master is away
-
-
-def family(pid):
-    found = [pid]
-    for path in glob.glob(f"/proc/{pid}/task/*/children"):
-        try:
-            with open(path, encoding="ascii") as f:
-                for child in f.read().split():
-                    found += family(int(child))
-        except OSError:
-            pass
-    return found
 
 
 def process_name(pid):
@@ -167,26 +127,7 @@ def stories(postern):
 
 
 def messages(postern):
-    found = []
-    for reader in READERS:
-        found += [(reader, m) for m in postern.maildir(mailbox(postern, reader))]
-    return found
-
-
-def account(postern):
-    """Counter of numbers found in mailboxes, and of numbers that came back in notices."""
-    delivered, returned = collections.Counter(), collections.Counter()
-    for reader, message in messages(postern):
-        head, _, text = message.partition(b"\n\n")
-        match = NUMBER.search(head)
-        if match:
-            assert hashlib.sha256(text).hexdigest() == match.group(2).decode(), \
-                f"message {match.group(1)} arrived damaged for {reader}"
-            delivered[int(match.group(1))] += 1
-            continue
-        for inner in NUMBER.finditer(text):
-            returned[int(inner.group(1))] += 1
-    return delivered, returned
+    return [m for reader in READERS for m in postern.maildir(mailbox(postern, reader))]
 
 
 def test_nothing_is_lost(postern_instance):
@@ -213,7 +154,7 @@ def test_nothing_is_lost(postern_instance):
     except AssertionError as e:
         raise AssertionError(f"{e}: {stories(postern)}") from None
 
-    delivered, returned = account(postern)
+    delivered, returned = account(messages(postern))
     told = ledger.count()
     twice = sum(1 for n in delivered.values() if n > 1) + \
         sum(1 for n in returned.values() if n > 1)
