@@ -101,6 +101,9 @@ slot_move(struct queue *q, uint64_t slot, const char *id, enum queue_place to, c
 	int error;
 
 	r = slot_read(&q->slots, slot, id, false, &bytes, why);
+	/* We were here before, and cut short when we freed it. */
+	if (r == QUEUE_DAMAGED && settle_existing(q, to, id, why) == QUEUE_OK)
+		return slot_release(&q->slots, slot, why);
 	if (r != QUEUE_OK)
 		return r;
 	error = file_make(q, dir, id, buf_view(&bytes));

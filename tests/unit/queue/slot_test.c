@@ -33,6 +33,7 @@ fdatasync(int fd)
 }
 
 static unsigned unlocks_fail, writes_are_cut; /* the next ones */
+static bool zeros_are_cut;                    /* when a slot is freed, from then on */
 
 int
 fcntl(int fd, int command, ...)
@@ -56,6 +57,10 @@ fcntl(int fd, int command, ...)
 ssize_t
 pwrite(int fd, const void *p, size_t n, off_t at)
 {
+	if (zeros_are_cut && *(const char *)p == '\0') {
+		zeros_are_cut = false;
+		writes_are_cut = 2;
+	}
 	if (writes_are_cut == 1) {
 		writes_are_cut = 0;
 		errno = EIO;
@@ -496,6 +501,30 @@ test_removal_is_cut_short(void **state)
 	remove_message(id);
 }
 
+/* So is a move whose last write was that. */
+static void
+test_move_is_cut_short(void **state)
+{
+	char id[QUEUE_ID_SIZE];
+	enum queue_place place;
+	const char *why = "";
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 100, 1, id);
+	queue_slot_hint(queue, id, 1);
+	zeros_are_cut = true;
+	assert_int_equal(
+	    queue_move(queue, id, QUEUE_INCOMING, QUEUE_DEFERRED, &why), QUEUE_ERROR);
+	assert_int_equal(queue_move(queue, id, QUEUE_INCOMING, QUEUE_DEFERRED, &why), QUEUE_OK);
+	assert_true(queue_find(queue, id, &place));
+	assert_int_equal(place, QUEUE_DEFERRED);
+	assert_int_equal(count_files(QUEUE_DEFERRED), 1);
+	assert_int_equal(count_files(QUEUE_INCOMING), 0);
+	queue_slots_recover(queue);
+	assert_int_equal(files_in("corrupt"), 0);
+	assert_int_equal(queue_remove(queue, id, QUEUE_DEFERRED, &why), QUEUE_OK);
+}
+
 static void
 test_no_free_slot(void **state)
 {
@@ -764,6 +793,7 @@ main(void)
 		SLOT_TEST(test_failed_sync),
 		SLOT_TEST(test_unlocking_is_interrupted),
 		SLOT_TEST(test_removal_is_cut_short),
+		SLOT_TEST(test_move_is_cut_short),
 		SLOT_TEST(test_no_free_slot),
 		SLOT_TEST(test_false_hints),
 		SLOT_TEST(test_recover_both_names),
