@@ -154,7 +154,7 @@ def test_alias_tables_that_fail(postern_instance):
                         "{loop2@example.test = loop1@example.test} "
                         "{big@example.test = a@x.example, b@x.example, c@x.example} }",
                         virtual_alias_expansion_limit="2", virtual_alias_recursion_limit="5",
-                        smtpd_reject_unlisted_recipient="no")
+                        smtpd_reject_unlisted_recipient="no", notify_classes="")
     for address in ("loop1@example.test", "big@example.test"):
         assert send(postern, to=(address,))[0] == 451
     assert not postern.queue_files()
@@ -356,7 +356,8 @@ def test_full_disk(small_disk):
 def test_file_size_limit(postern_instance):
     """SIGXFSZ would end cleanup; here it is a full disk."""
     postern = postern_instance(prefix=("prlimit", "--fsize=1000000"))
-    postern.write_config(main={"mail_spool_directory": postern.path("mail") + "/"})
+    postern.write_config(main={"mail_spool_directory": postern.path("mail") + "/",
+                               "notify_classes": ""})
     postern.start()
     large = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 20000
     assert send(postern, large) == (452, "4.3.1 Insufficient system storage")
@@ -371,7 +372,7 @@ ENOSPC, EIO = 28, 5
 @pytest.fixture
 def faulty(postern_instance):
     """An instance whose cleanup syncs as the returned function says: fault(file, directory)."""
-    postern = receiving(postern_instance, start=False)
+    postern = receiving(postern_instance, start=False, notify_classes="")
     faults = Faults(postern)
 
     def fault(file=0, directory=0):

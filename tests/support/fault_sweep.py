@@ -56,6 +56,7 @@ class Sweep:
         self.case_of = {}  # number: its case
         self.twice = collections.Counter()
         self.known_twice = set()
+        self.last_kill = 0
         self.problems = []
 
     def summary(self):
@@ -149,11 +150,21 @@ class Sweep:
         self.expected[number] = bench.state(number)
         self.seconds[case.way] += time.monotonic() - began
         self.slowest = max(self.slowest, (time.monotonic() - began, describe(case)))
-        twice = bench.states()[1] - self.known_twice
-        if twice:
-            self.known_twice |= twice
-            self.twice[case.way] += len(twice)
-            assert case.way in ("kill", "crash"), f"message {number} came twice"
+        if case.way in ("kill", "crash"):
+            self.last_kill = number
+        self.check_twice()
+
+    def check_twice(self):
+        """Only what was under way when somebody died may come twice."""
+        wrong = []
+        for number in self.bench.states()[1] - self.known_twice:
+            self.known_twice.add(number)
+            if number <= self.last_kill:
+                self.twice["killed"] += 1
+            else:
+                wrong.append(f"message {number} came twice: {self.case_of.get(number)}\n"
+                             + self.bench.story(number))
+        assert not wrong, "\n".join(wrong)
 
     # A batch of cases
 
@@ -202,7 +213,12 @@ class Sweep:
             bench.postern.run("postsuper", "-s")
             self._compare("after postsuper -s")
             bench.postern.run("postsuper", "-d", "ALL", timeout=120)
-            poll_until(lambda: not bench.postern.queue_files(), "an empty queue", SETTLE)
+            try:
+                poll_until(lambda: not bench.postern.queue_files(), "an empty queue", SETTLE)
+            except AssertionError as e:
+                raise AssertionError(f"{e}: " + "\n".join(
+                    f"{places} {self.case_of.get(n)}\n{bench.story(n)}"
+                    for n, places in bench.files().items())) from None
             assert not bench.strays(), f"left behind: {bench.strays()}"
         finally:
             self.expected = {}

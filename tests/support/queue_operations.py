@@ -26,7 +26,7 @@ MAIN = {
                       "{later.test=refuse:4.3.2 not now}}",
     "relay_domains": "left.test, later.test",
     "smtpd_recipient_restrictions": "check_recipient_access inline:{held@example.test=HOLD}",
-    "local_recipient_maps": "",
+    "local_recipient_maps": "", "notify_classes": "",
     "smtpd_client_connection_count_limit": "0",
     "smtpd_client_event_limit_exceptions": "127.0.0.1",
 }
