@@ -317,7 +317,8 @@ def small_disk(postern_instance):
     """An instance whose queue is a file system of 4 MB."""
     if os.geteuid() != 0:
         pytest.skip("mounting a file system needs root")
-    postern = receiving(postern_instance, start=False, message_size_limit="0")
+    postern = receiving(postern_instance, start=False, message_size_limit="0",
+                        notify_classes="")
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "tmpfs",
                             postern.queue], capture_output=True, check=False)
     if mount.returncode != 0:
