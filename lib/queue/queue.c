@@ -331,6 +331,23 @@ queue_slot_hint(struct queue *q, const char *id, uint64_t slot)
 	slot_learn(&q->slots, slot, id);
 }
 
+/*
+ * The target's name is taken by a whole message: the same one, for ids are unique. It was
+ * handed in again when nobody answered, or a move by two names was cut short. The one there may
+ * have been under way for longer, so it stays. 0 or errno.
+ */
+static int
+give_way(struct queue *q, struct queue_dir *source, enum queue_place to, const char *id)
+{
+	struct queue_message m;
+	const char *why;
+
+	if (queue_file_open(q, to, id, false, &m, &why) != QUEUE_OK)
+		return EEXIST;
+	queue_message_done(&m);
+	return unlinkat(source->fd, id, 0) < 0 ? errno : 0;
+}
+
 /* *durable: it was in a slot, and has been committed to a file. */
 static enum queue_result
 rename_message(struct queue *q, const char *id, enum queue_place from, enum queue_place to,
@@ -351,6 +368,8 @@ rename_message(struct queue *q, const char *id, enum queue_place from, enum queu
 	/* A move out of a slot that was cut short may have left something. */
 	if (error == EEXIST && queue_remove_incomplete(q, id, to, why) == QUEUE_OK)
 		error = rename_no_replace(source->fd, target->fd, id);
+	else if (error == EEXIST && to != QUEUE_CORRUPT)
+		error = give_way(q, source, to, id);
 	return error ? queue_lookup_error(error, why) : QUEUE_OK;
 }
 

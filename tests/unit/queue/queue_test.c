@@ -104,6 +104,26 @@ test_move_never_replaces(void **state)
 	assert_int_equal(queue_remove(queue, id, QUEUE_HOLD, &why), QUEUE_OK);
 }
 
+/* Handed in again under its id, or left with two names: one is enough. */
+static void
+test_move_onto_the_same_message(void **state)
+{
+	char id[QUEUE_ID_SIZE], from[256];
+	struct queue_message m;
+	const char *why = NULL;
+
+	(void)state;
+	put_message(QUEUE_INCOMING, 100, 1, id);
+	snprintf(from, sizeof(from), "%s", message_path(QUEUE_INCOMING, id));
+	assert_int_equal(link(from, message_path(QUEUE_DEFERRED, id)), 0);
+	assert_int_equal(queue_move(queue, id, QUEUE_INCOMING, QUEUE_DEFERRED, &why), QUEUE_OK);
+	assert_int_equal(access(from, F_OK), -1);
+	assert_int_equal(
+	    queue_message_open(queue, QUEUE_DEFERRED, id, false, &m, &why), QUEUE_OK);
+	queue_message_done(&m);
+	assert_int_equal(queue_remove(queue, id, QUEUE_DEFERRED, &why), QUEUE_OK);
+}
+
 static void
 test_due(void **state)
 {
@@ -209,6 +229,7 @@ main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_move_never_replaces),
+		cmocka_unit_test(test_move_onto_the_same_message),
 		cmocka_unit_test(test_due),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_without_paths),
