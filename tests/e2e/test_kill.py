@@ -8,51 +8,16 @@ POSTERN_KILL_SECONDS says for how long (default 60); POSTERN_KILL_SEED makes a r
 import collections
 import os
 import random
-import signal
 import smtplib
 import threading
 import time
 
+from killing import QUICK, Ledger, killer_run, restart, stories, text
 from mailboxes import READERS, mailbox, receiving
-from numbered import account, content, family, hand_in
-from postern import poll_until
+from numbered import account, content, hand_in
 
 SECONDS = float(os.environ.get("POSTERN_KILL_SECONDS", "60"))
 CLIENTS = 4
-
-# Retries come soon, so that what was interrupted ends within the test.
-QUICK = {"minimal_backoff_time": "1s", "maximal_backoff_time": "2s", "queue_run_delay": "1s",
-         "transport_retry_time": "1s", "service_throttle_time": "2s",
-         "smtpd_client_connection_count_limit": "0"}
-
-
-class Ledger:
-    """What the clients were told. "unknown": no answer came, or 421, to the end of the data."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.next = 0
-        self.told = {}  # number: (outcome, reader or None when it must come back)
-
-    def number(self):
-        with self.lock:
-            self.next += 1
-            return self.next
-
-    def note(self, number, outcome, recipient):
-        with self.lock:
-            self.told[number] = (outcome, recipient)
-
-    def count(self):
-        with self.lock:
-            return collections.Counter(outcome for outcome, _ in self.told.values())
-
-
-def text(rng):
-    lines = [bytes(rng.choices(b"abcdefghijklmnop .", k=rng.randrange(70)))
-             for _ in range(rng.choice([1, 20, 200, 3000]))]
-    return b"".join(line + b"\r\n" for line in lines)
-
 
 def client_run(postern, ledger, end, seed):
     rng = random.Random(seed)
@@ -71,59 +36,6 @@ def client_run(postern, ledger, end, seed):
                         break
         except (smtplib.SMTPException, OSError):
             time.sleep(0.05)  # nobody listens while master is away
-
-
-def process_name(pid):
-    try:
-        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
-            return f.read().strip()
-    except OSError:
-        return ""
-
-
-def killer_run(postern, end, rng, killed):
-    while time.monotonic() < end:
-        time.sleep(rng.uniform(0.02, 0.4))
-        try:
-            master = postern.master_pid()
-        except (OSError, IndexError, ValueError):
-            continue
-        pids = family(master)
-        by_name = collections.defaultdict(list)
-        for pid in pids:
-            by_name[process_name(pid)].append(pid)
-        by_name.pop("", None)
-        if not by_name:
-            continue
-        name = rng.choice(sorted(by_name))
-        if name == "master" and rng.random() > 0.3:
-            continue
-        victim = rng.choice(by_name[name])
-        try:
-            os.kill(victim, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-        killed[name] += 1
-        if victim == master:
-            poll_until(lambda: not os.path.exists(f"/proc/{master}"), "master to be gone")
-            restart(postern)
-
-
-def restart(postern):
-    def attempt():
-        return postern.run("postern", "start", check=False).returncode == 0 or \
-            postern.is_running()
-
-    poll_until(attempt, "a restart of the killed master", interval=0.2)
-    postern.note_processes()
-
-
-def stories(postern):
-    """The log lines of what is still in the queue."""
-    log = postern.log().splitlines()
-    return "\n".join(path + "\n" + "\n".join(
-        [line for line in log if os.path.basename(path) in line][-12:])
-        for path in postern.queue_files()[:5])
 
 
 def messages(postern):
