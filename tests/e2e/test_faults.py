@@ -52,4 +52,4 @@ def test_faults(postern_instance, group):
     sweep.end_batch()
     print(f"seed {seed}: {sweep.summary()}")
     assert not sweep.problems, f"seed {seed}:\n" + "\n".join(sweep.problems)
-    assert sum(sweep.count.values()) - sweep.unfired >= len(operations), "no faults were met"
+    assert sum(sweep.count.values()) > sweep.unfired, "no faults were met"
