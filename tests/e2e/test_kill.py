@@ -45,7 +45,8 @@ def messages(postern):
 def test_nothing_is_lost(postern_instance):
     seed = int(os.environ.get("POSTERN_KILL_SEED", str(random.randrange(10**6))))
     print("seed", seed)
-    postern = receiving(postern_instance, crashes=True, start=False, **QUICK)
+    postern = receiving(postern_instance, crashes=True, start=False, notify_classes="",
+                        **QUICK)
     postern.write("aliases", "ghost: no-such-user-here\n")
     postern.write_config(main={"alias_maps": f"lmdb:{postern.conf}/aliases",
                                "alias_database": f"lmdb:{postern.conf}/aliases"})
