@@ -228,6 +228,7 @@ summary_send(struct ipc *client, const struct queue_filter *filter, const char *
 		s->places[i].oldest = INT64_MAX;
 	buf_init(&s->text, 2000);
 	source_open(&s->source, filter);
+	queue_walk_believe(s->source.walk);
 	task_offload(gather_run, s);
 	if (s->source.why)
 		*error = s->source.why;

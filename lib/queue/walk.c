@@ -33,6 +33,7 @@ struct queue_walk {
 	size_t count;
 	struct queue_message message; /* of the last one; fd -1: none */
 	bool by_index, at_end;
+	bool believes;
 };
 
 static const struct {
@@ -86,6 +87,12 @@ queue_walk_free(struct queue_walk **w)
 	*w = NULL;
 }
 
+void
+queue_walk_believe(struct queue_walk *w)
+{
+	w->believes = true;
+}
+
 /* ---- one message ---- */
 
 static bool
@@ -132,7 +139,7 @@ add_entry(struct queue_walk *w, const char *id, struct view value)
 
 	if (!next_free(w, value))
 		return false;
-	if (s->entry.place != w->place || !queue_is_at(w->q, id, w->place))
+	if (s->entry.place != w->place || (!w->believes && !queue_is_at(w->q, id, w->place)))
 		return true;
 	switch (
 	    w->filter ? queue_filter_entry(w->filter, &s->entry, clock_wall()) : FILTER_YES) {

@@ -34,6 +34,9 @@ struct queue_walk *queue_walk_new(struct queue *q, struct queue_index *index, un
     const struct queue_filter *filter);
 void queue_walk_free(struct queue_walk **w);
 
+/* For counting: the index is believed, and no file is looked for. */
+void queue_walk_believe(struct queue_walk *w);
+
 /*
  * Reads the next few; *count 0 at the end. False: something could not be read; what can be read
  * behind it follows with the next call.

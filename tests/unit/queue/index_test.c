@@ -318,7 +318,7 @@ static void
 test_growth_under_a_reader(void **state)
 {
 	struct queue_index *x = open_index(false, INDEX_EMPTY), *reader;
-	struct index_change *changes[1000];
+	struct index_change **changes = mem_zero(1000, sizeof(*changes));
 	struct queue_message m;
 	struct stat st;
 	const char *why = NULL;
@@ -345,6 +345,7 @@ test_growth_under_a_reader(void **state)
 	}
 	assert_int_equal(stat(path, &st), 0);
 	assert_true(st.st_size > 8 << 20);
+	mem_free(changes);
 	assert_int_equal(count_of(x), 30000);
 	queue_index_close(&reader);
 	queue_index_close(&x);
@@ -535,7 +536,7 @@ static void
 do_harm(enum harm harm)
 {
 	char *data = index_path("data.mdb"), *note = index_path("state"), *copy;
-	char garbage[8192];
+	static char garbage[8192];
 	struct stat st;
 	int fd = open(data, O_RDWR);
 
