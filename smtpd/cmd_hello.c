@@ -14,6 +14,7 @@ enum ehlo_keyword {
 	EHLO_PIPELINING,
 	EHLO_SIZE,
 	EHLO_VRFY,
+	EHLO_ETRN,
 	EHLO_XVERP,
 	EHLO_ENHANCED,
 	EHLO_8BITMIME,
@@ -28,6 +29,7 @@ static const char *const ehlo_names[EHLO_COUNT] = {
 	[EHLO_PIPELINING] = "PIPELINING",
 	[EHLO_SIZE] = "SIZE",
 	[EHLO_VRFY] = "VRFY",
+	[EHLO_ETRN] = "ETRN",
 	[EHLO_XVERP] = "XVERP",
 	[EHLO_ENHANCED] = "ENHANCEDSTATUSCODES",
 	[EHLO_8BITMIME] = "8BITMIME",
@@ -37,8 +39,8 @@ static const char *const ehlo_names[EHLO_COUNT] = {
 };
 
 /* Known to Postfix and not offered here in the first place. */
-static const char *const ehlo_never[] = { "ETRN", "STARTTLS", "AUTH", "VERP", "XCLIENT",
-	"XFORWARD", "REQUIRETLS" };
+static const char *const ehlo_never[] = { "STARTTLS", "AUTH", "VERP", "XCLIENT", "XFORWARD",
+	"REQUIRETLS" };
 
 static bool
 word_is_known(struct view word)

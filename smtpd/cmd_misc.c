@@ -83,7 +83,7 @@ cmd_help(struct session *s, struct view argument)
 {
 	(void)argument;
 	reply_lines(s, 214,
-	    VIEW("2.0.0 Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
+	    VIEW("2.0.0 Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY ETRN HELP QUIT\n"
 		 "2.0.0 See RFC 5321"));
 	return DONE;
 }

@@ -243,6 +243,15 @@ kind_helo_access(struct evaluation *e, const struct restriction *r)
 	return access_by_name(e, r->table, name, name, "Helo command");
 }
 
+/* The domain that is asked for, in smtpd_etrn_restrictions. */
+static enum restriction_result
+kind_etrn_access(struct evaluation *e, const struct restriction *r)
+{
+	if (e->list != LIST_ETRN)
+		return RESTRICTION_DUNNO;
+	return access_by_name(e, r->table, e->given, e->given, "Etrn command");
+}
+
 /* ---- sender and recipient ---- */
 
 static enum restriction_result
@@ -472,7 +481,7 @@ const struct restriction_kind restriction_kinds[] = {
 	NOT_BUILT_WITH_TEXT("reject_rhsbl_recipient"),
 	{ "reject_unknown_recipient_domain", kind_unknown_recipient_domain, ARGUMENT_NONE },
 	NOT_BUILT("reject_unverified_recipient"),
-	NOT_BUILT_WITH_TEXT("check_etrn_access"),
+	{ "check_etrn_access", kind_etrn_access, ARGUMENT_TABLE },
 };
 /* clang-format on */
 const size_t restriction_kind_count = ARRAY_LEN(restriction_kinds);

@@ -241,6 +241,10 @@ restriction_subject(const struct evaluation *e, struct view *name, const char **
 		*name = VIEW("END-OF-MESSAGE");
 		*what = "End-of-data";
 		return;
+	case LIST_ETRN:
+		*name = e->given;
+		*what = "Etrn command";
+		return;
 	default:
 		*name = e->given;
 		*what = "Recipient address";

@@ -14,6 +14,7 @@
 #define HOSTS_FILE        "/etc/hosts"
 #define HOSTS_FILE_MAX    (1024 * 1024)
 #define CLEANUP_IDLE_MAX  100 /* kept connections */
+#define QMGR_IDLE_MAX     2
 #define RESOLVER_IDLE_MAX 100
 #define SEPARATORS        ", \t\r\n"
 
@@ -68,6 +69,7 @@ lists_open(void)
 		[LIST_RECIPIENT] = v->smtpd_recipient_restrictions,
 		[LIST_DATA] = v->smtpd_data_restrictions,
 		[LIST_END_OF_DATA] = v->smtpd_end_of_data_restrictions,
+		[LIST_ETRN] = v->smtpd_etrn_restrictions,
 	};
 
 	server.access_tables = hash_new();
@@ -264,6 +266,8 @@ server_start(void)
 	server.dns = dns_client_new(server.resolver);
 	if (service_is_stand_alone())
 		return;
+	service_path(path, sizeof(path), "public", server.v->queue_service_name);
+	server.qmgr = ipc_pool_new(path, QMGR_IDLE_MAX, server.v->ipc_idle);
 	service_path(path, sizeof(path), "private", "anvil");
 	server.counting = counting_new(path);
 }

@@ -39,6 +39,7 @@ enum list_id {
 	LIST_RECIPIENT,
 	LIST_DATA,
 	LIST_END_OF_DATA,
+	LIST_ETRN,
 	LIST_COUNT
 };
 
@@ -53,6 +54,7 @@ struct server {
 	const struct conf_values *v;
 	struct router *router;
 	struct ipc_pool *cleanup;
+	struct ipc_pool *qmgr; /* for ETRN; NULL: stand-alone */
 	struct ipc_pool *resolver;
 	struct dns_client *dns; /* NULL: nobody is asked */
 	struct match_list *mynetworks;
@@ -233,6 +235,7 @@ void bdat_refuse(struct session *s, struct view argument, const char *text);
 enum outcome cmd_rset(struct session *s, struct view argument);
 enum outcome cmd_noop(struct session *s, struct view argument);
 enum outcome cmd_vrfy(struct session *s, struct view argument);
+enum outcome cmd_etrn(struct session *s, struct view argument);
 enum outcome cmd_help(struct session *s, struct view argument);
 enum outcome cmd_quit(struct session *s, struct view argument);
 enum outcome cmd_not_built(struct session *s, struct view argument);
@@ -290,6 +293,7 @@ const char *access_helo(struct session *s);
 const char *access_mail(struct session *s);
 const char *access_rcpt(struct session *s, struct view given, struct view recipient);
 const char *access_vrfy(struct session *s, struct view given, struct view recipient);
+const char *access_etrn(struct session *s, struct view domain);
 const char *access_data(struct session *s);
 const char *access_end_of_data(struct session *s);
 

@@ -159,6 +159,22 @@ access_vrfy(struct session *s, struct view given, struct view recipient)
 	return recipient_stage(s, "VRFY", given, recipient);
 }
 
+const char *
+access_etrn(struct session *s, struct view domain)
+{
+	struct evaluation e = evaluation_begin(s, "ETRN");
+	enum restriction_result r = RESTRICTION_DUNNO;
+
+	if (s->is_local)
+		return NULL;
+	e.given = domain;
+	if (server.v->smtpd_delay_reject)
+		r = delayed_run(&e);
+	if (!is_refused(r))
+		r = stage_run(&e, LIST_ETRN);
+	return stage_end(&e, r);
+}
+
 static const char *
 message_stage(struct session *s, const char *where, enum list_id id)
 {

@@ -3,6 +3,7 @@
 
 import json
 import os
+import smtplib
 import subprocess
 
 import pytest
@@ -159,6 +160,31 @@ def test_flush_of_what_is_selected(mail):
     done = mail.run("postqueue", "-s", "three.example", check=False)
     assert done.returncode == 69
     assert 'Flush service is not configured for destination "three.example"' in done.stderr
+
+
+def test_etrn(mail):
+    """A host that comes online asks for its mail, and for nobody else's."""
+    mail.write_config(main={"smtpd_etrn_restrictions":
+                            "check_etrn_access inline:{{two.example=reject}}"})
+    mail.reload()
+    with smtplib.SMTP("127.0.0.1", mail.port(), timeout=30) as client:
+        assert client.docmd("ETRN one.example") == (503, b"5.5.1 Error: send HELO/EHLO first")
+        client.ehlo("client.example")
+        assert client.has_extn("etrn")
+        assert client.docmd("ETRN") == (500, b"5.5.2 Syntax: ETRN domain")
+        assert client.docmd("ETRN", "one.example more")[0] == 500
+        assert client.docmd("ETRN", "o_*e") == (501, b"5.5.4 Error: invalid parameter syntax")
+        assert client.docmd("ETRN", "three.example") == (
+            459, b"4.7.1 <three.example>: service unavailable")
+        assert client.docmd("ETRN", "two.example") == (
+            554, b"5.7.1 <two.example>: Etrn command rejected: Access denied")
+        before = {letter: attempts(mail, letter) for letter in MAIL}
+        assert client.docmd("ETRN", "@One.Example") == (250, b"2.0.0 Queuing started")
+        poll_until(lambda: all(attempts(mail, x) > before[x] for x in "abe"), "the attempts")
+        assert attempts(mail, "c") == before["c"] and attempts(mail, "d") == before["d"]
+        client.mail("a@sender.example")
+        assert client.docmd("ETRN", "one.example") == (
+            503, b"5.5.1 Error: MAIL transaction in progress")
 
 
 def test_many_at_once(mail):

@@ -41,7 +41,7 @@ def test_ehlo_offers(smtpd):
     with smtpd.wire() as wire:
         assert wire.greeting.text == "mail.example.test ESMTP Postfix"
         assert wire.ehlo().text.split("\n") == [
-            "mail.example.test", "PIPELINING", "SIZE 10240000", "VRFY", "ENHANCEDSTATUSCODES",
+            "mail.example.test", "PIPELINING", "SIZE 10240000", "VRFY", "ETRN", "ENHANCEDSTATUSCODES",
             "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING"]
         assert str(wire.command("HELO client.test")) == "250 mail.example.test"
 
@@ -224,7 +224,7 @@ def test_configured_otherwise():
         assert str(wire.command("MAIL FROM:<a@b.test>")) == \
             "403 4.5.1 Error: send HELO/EHLO first"
         assert wire.ehlo().text.split("\n") == [
-            "mail.example.test", "PIPELINING", "SIZE", "ENHANCEDSTATUSCODES", "8BITMIME"]
+            "mail.example.test", "PIPELINING", "SIZE", "ETRN", "ENHANCEDSTATUSCODES", "8BITMIME"]
         assert str(wire.command("frob x")) == "250 2.0.0 Ok"
         assert str(wire.command("ETRN x")) == "250 2.0.0 Ok"
         assert str(wire.command("VRFY u")) == "402 4.5.1 VRFY command is disabled"
