@@ -21,7 +21,7 @@
 
 #define PATIENCE  (10 * SECOND)
 #define PAUSE     (500 * 1000) /* nanoseconds */
-#define PAGES_MAX 4096         /* mapped: 16 MiB */
+#define PAGES_MAX 1024         /* looked at; the kernel maps up to 16 around each */
 
 static bool
 flock_patiently(int fd, int how, nanoseconds deadline)
