@@ -253,6 +253,39 @@ class Postfix(Peer):
         return self.process.pid
 
 
+class Sink:
+    """smtp-sink, and how many messages it has taken."""
+
+    def __init__(self):
+        program, environment = postfix_program("smtp-sink")
+        self.port = free_port()
+        self.path = os.path.join(RUN, f"sink-{self.port}")
+        os.makedirs(RUN, exist_ok=True)
+        with open(self.path, "wb") as out:
+            self.process = subprocess.Popen(
+                [program, "-c", "-u", "daemon", "-m", "1000", f"127.0.0.1:{self.port}", "1000"],
+                stdout=out, stderr=subprocess.DEVNULL, env=environment)
+
+    def messages(self):
+        with open(self.path, "rb") as f:
+            f.seek(0, os.SEEK_END)
+            f.seek(max(0, f.tell() - 200))
+            counters = f.read().rsplit(b"mesg=", 1)
+        return int(counters[1].split()[0]) if len(counters) == 2 else 0
+
+    def wait(self, count, peer, seconds=900):
+        """Until it has taken so many, all told, from this peer."""
+        end = time.monotonic() + seconds
+        while self.messages() < count:
+            if time.monotonic() > end:
+                sys.exit(f"{peer.name} did not relay all; see {peer.log}")
+            time.sleep(0.005)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
 def figures(**values):
     """The last line of every benchmark."""
     print(" ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
