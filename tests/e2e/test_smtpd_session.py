@@ -41,8 +41,8 @@ def test_ehlo_offers(smtpd):
     with smtpd.wire() as wire:
         assert wire.greeting.text == "mail.example.test ESMTP Postfix"
         assert wire.ehlo().text.split("\n") == [
-            "mail.example.test", "PIPELINING", "SIZE 10240000", "VRFY", "ETRN", "ENHANCEDSTATUSCODES",
-            "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING"]
+            "mail.example.test", "PIPELINING", "SIZE 10240000", "VRFY", "ETRN",
+            "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING"]
         assert str(wire.command("HELO client.test")) == "250 mail.example.test"
 
 
