@@ -7,14 +7,10 @@
  * same: showq is run for it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -24,8 +20,6 @@
 #include "queue/queue.h"
 #include "tools/postqueue.h"
 #include "tools/queue_tool.h"
-
-#define LIST_TIME (3600 * SECOND)
 
 enum mode {
 	MODE_NONE,
@@ -62,147 +56,6 @@ static void __attribute__((noreturn)) usage(void)
 	    "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | "
 	    "postqueue -s site | postqueue --summary [-j] [--top count]; with -f, -j, -p and "
 	    "--summary: " QUEUE_TOOL_FILTER_USAGE);
-}
-
-/* ---- listings ---- */
-
-/* What one frame means. False at the end of the listing. */
-static bool
-frame_print(struct ipc *showq, const struct ipc_frame *frame, const struct postqueue_printer *p)
-{
-	struct showq_message message;
-	struct showq_recipient recipient;
-	struct showq_row row;
-	struct showq_end end;
-
-	if (ipc_frame_is(frame, &showq_row_message) &&
-	    ipc_frame_decode(showq, frame, &showq_row_message, &row)) {
-		if (p->row)
-			p->row(&row);
-		return true;
-	}
-	if (ipc_frame_is(frame, &showq_recipient_message) &&
-	    ipc_frame_decode(showq, frame, &showq_recipient_message, &recipient)) {
-		if (p->recipient)
-			p->recipient(&recipient);
-		return true;
-	}
-	if (ipc_frame_is(frame, &showq_message_message) &&
-	    ipc_frame_decode(showq, frame, &showq_message_message, &message)) {
-		if (p->message)
-			p->message(&message);
-		return true;
-	}
-	if (!ipc_frame_is(frame, &showq_end_message) ||
-	    !ipc_frame_decode(showq, frame, &showq_end_message, &end))
-		queue_tool_fatal(&tool, EX_SOFTWARE, "malformed showq server response");
-	if (view_has_prefix(end.error, VIEW("not allowed")))
-		queue_tool_fatal(&tool, EX_NOPERM, "User is %.*s", VIEW_ARG(end.error));
-	if (view_has_prefix(end.error, VIEW("bad filter")))
-		queue_tool_fatal(&tool, EX_USAGE, "%.*s", VIEW_ARG(end.error));
-	if (end.error.n)
-		queue_tool_fatal(&tool, EX_TEMPFAIL, "the listing is not complete: %.*s",
-		    VIEW_ARG(end.error));
-	return false;
-}
-
-static enum ipc_result
-request_send(struct ipc *showq)
-{
-	const struct queue_filter *f = &line.filter;
-	struct showq_summary s = {
-		.from = queue_tool_filter_text(f, FILTER_FROM),
-		.to = queue_tool_filter_text(f, FILTER_TO),
-		.destination = queue_tool_filter_text(f, FILTER_DESTINATION),
-		.reason = queue_tool_filter_text(f, FILTER_REASON),
-		.older = queue_tool_filter_text(f, FILTER_OLDER),
-		.larger = queue_tool_filter_text(f, FILTER_LARGER),
-	};
-	struct showq_list l = { s.from, s.to, s.destination, s.reason, s.older, s.larger };
-
-	if (line.mode == MODE_SUMMARY)
-		return ipc_send(showq, &showq_summary_message, &s, clock_deadline(LIST_TIME));
-	return ipc_send(showq, &showq_list_message, &l, clock_deadline(LIST_TIME));
-}
-
-static void
-list(struct ipc *showq, const struct postqueue_printer *p)
-{
-	enum ipc_result result = request_send(showq);
-	struct ipc_frame frame;
-
-	do {
-		/* Whoever is reading wants to see what there is before the next wait. */
-		if (!ipc_has_input(showq))
-			fflush(stdout);
-		if (ferror(stdout))
-			exit(errno == EPIPE ? EX_OK : EX_IOERR);
-		if (result == IPC_OK)
-			result = ipc_receive(showq, &frame, clock_deadline(LIST_TIME));
-		if (result != IPC_OK)
-			queue_tool_fatal(&tool, EX_TEMPFAIL, "lost connection with showq: %s",
-			    ipc_why(showq));
-	} while (frame_print(showq, &frame, p));
-	p->end();
-}
-
-static void __attribute__((noreturn)) become_showq(int fd)
-{
-	char *path = mem_printf("%s/showq", tool.values->daemon_directory);
-	const char *argv[] = { "showq", "-S", NULL };
-
-	if (dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
-		_exit(EX_OSERR);
-	execv(path, (char *const *)argv);
-	_exit(EX_UNAVAILABLE);
-}
-
-static bool
-may_run_showq(void)
-{
-	struct stat st;
-
-	return stat(".", &st) == 0 && st.st_uid == geteuid();
-}
-
-static struct ipc *
-run_showq(pid_t *child)
-{
-	const char *problem = strerror(errno);
-	int pair[2];
-
-	if (!may_run_showq())
-		queue_tool_fatal(&tool, EX_UNAVAILABLE,
-		    "Queue report unavailable - mail system is down (Connect to the %s %s "
-		    "service: %s)",
-		    tool.values->mail_name, tool.values->showq_service_name, problem);
-	queue_tool_say(&tool,
-	    "warning: Mail system is down -- accessing queue directly (Connect to the %s %s "
-	    "service: %s)",
-	    tool.values->mail_name, tool.values->showq_service_name, problem);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
-	    (*child = fork()) < 0)
-		queue_tool_fatal(&tool, EX_OSERR, "cannot run showq: %s", strerror(errno));
-	if (*child == 0)
-		become_showq(pair[1]);
-	close(pair[1]);
-	return ipc_new(pair[0]);
-}
-
-static void
-show(const struct postqueue_printer *p)
-{
-	struct ipc *showq = queue_tool_connect(tool.values->showq_service_name);
-	pid_t child = 0;
-
-	if (!showq)
-		showq = run_showq(&child);
-	list(showq, p);
-	ipc_free(&showq);
-	if (child > 0)
-		(void)waitpid(child, NULL, 0);
-	if (fflush(stdout) != 0 && errno != EPIPE)
-		queue_tool_fatal(&tool, EX_IOERR, "output write error: %s", strerror(errno));
 }
 
 /* ---- deliveries ---- */
@@ -267,6 +120,12 @@ flush(void)
 }
 
 /* ---- the command line ---- */
+
+static void
+show(const struct queue_listing_reader *r)
+{
+	queue_listing(&tool, &line.filter, line.mode == MODE_SUMMARY, r);
+}
 
 static void
 run(void)

@@ -3,23 +3,15 @@
 #ifndef TOOLS_POSTQUEUE_H
 #define TOOLS_POSTQUEUE_H
 
-#include <stdbool.h>
+#include "tools/queue_listing.h"
 
-#include "proto/showq.h"
-
-/* Everything goes to standard output. A function may be NULL: nothing is printed. */
-struct postqueue_printer {
-	void (*message)(const struct showq_message *m);
-	void (*recipient)(const struct showq_recipient *r);
-	void (*end)(void);
-	void (*row)(const struct showq_row *row);
-};
+/* Everything goes to standard output. */
 
 /* postqueue_print.c: the listing of mailq, and JSON lines. */
-extern const struct postqueue_printer postqueue_text, postqueue_json;
+extern const struct queue_listing_reader postqueue_text, postqueue_json;
 
 /* postqueue_summary.c: the summary, for people and as JSON lines. */
-extern const struct postqueue_printer postqueue_summary_text, postqueue_summary_json;
+extern const struct queue_listing_reader postqueue_summary_text, postqueue_summary_json;
 #define SUMMARY_TOP 20
 /* How many destinations and reasons are told of; 0: all. */
 void postqueue_summary_top(uint64_t top);

@@ -180,7 +180,7 @@ json_recipient(const struct showq_recipient *r)
 	json.has_recipient = true;
 }
 
-const struct postqueue_printer postqueue_text = { text_message, text_recipient, text_end,
+const struct queue_listing_reader postqueue_text = { text_message, text_recipient, text_end,
 	NULL };
-const struct postqueue_printer postqueue_json = { json_message, json_recipient, json_close,
+const struct queue_listing_reader postqueue_json = { json_message, json_recipient, json_close,
 	NULL };

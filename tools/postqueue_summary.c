@@ -194,5 +194,5 @@ json_end(void)
 {
 }
 
-const struct postqueue_printer postqueue_summary_text = { NULL, NULL, table_end, text_row };
-const struct postqueue_printer postqueue_summary_json = { NULL, NULL, json_end, json_row };
+const struct queue_listing_reader postqueue_summary_text = { NULL, NULL, table_end, text_row };
+const struct queue_listing_reader postqueue_summary_json = { NULL, NULL, json_end, json_row };
