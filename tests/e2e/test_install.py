@@ -15,7 +15,7 @@ import pytest
 from postern import BUILD, SBIN
 
 COMMANDS = {"mailq", "newaliases", "postalias", "postcat", "postconf", "postern", "postlog",
-            "postmap", "postqueue", "postsuper", "sendmail"}
+            "postmap", "postqueue", "postsuper", "qshape", "sendmail"}
 DAEMONS = {"anvil", "bounce", "cleanup", "error", "local", "master", "pickup", "postlogd", "qmgr",
            "resolver", "showq", "smtp", "smtpd", "tables"}
 OTHER_PAGES = {"man5/aliases.5", "man5/bounce.5", "man5/master.5", "man5/postconf.5",

@@ -3,11 +3,12 @@
  * Fills a queue with deferred messages in the store's own format, for benchmarks and tests. To
  * be run as the owner of the queue, while the system is down.
  *
- *   queue_fill QUEUE_DIRECTORY COUNT [DESTINATIONS [PROCESSES [DUE_FROM [DUE_TO]]]]
+ *   queue_fill QUEUE_DIRECTORY COUNT [DESTINATIONS [PROCESSES [DUE_FROM [DUE_TO [AGE]]]]]
  *
  * Message i is for user@d<i mod DESTINATIONS>.example (default 1000), has 4 kB, a few attempts
- * behind it and one of a few reasons; it arrived within the last 20 hours, and its next attempt
- * is due between DUE_FROM and DUE_TO seconds from now (default 3 to 9 hours).
+ * behind it and one of a few reasons; it arrived AGE seconds ago (default: some time within the
+ * last 20 hours), and its next attempt is due between DUE_FROM and DUE_TO seconds from now
+ * (default 3 to 9 hours).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ struct fill {
 	struct queue *queue;
 	unsigned long count, destinations, processes;
 	microseconds due_from, due_to;
+	microseconds age; /* -1: at random */
 	char body[BODY_SIZE];
 };
 
@@ -55,8 +57,11 @@ write_one(struct fill *f, unsigned long number, char id[QUEUE_ID_SIZE])
 	const char *why = NULL;
 	char text[100];
 
-	queue_id_new(clock_wall() - (microseconds)random_below(ARRIVAL_SPAN), id);
-	queue_writer_set_id(w, view_of(id));
+	queue_id_new(
+	    clock_wall() - (f->age < 0 ? (microseconds)random_below(ARRIVAL_SPAN) : f->age),
+	    id);
+	if (!queue_writer_set_id(w, view_of(id)))
+		fail("AGE", "a day at most");
 	(void)queue_writer_body(w, (struct view){ f->body, sizeof(f->body) }, &why);
 	queue_writer_header(w, VIEW("From: sender@example.org\r\nSubject: waiting\r\n"));
 	snprintf(text, sizeof(text), "sender%lu@example.org", number % 5000);
@@ -140,7 +145,7 @@ main(int argc, char **argv)
 	if (argc < 3)
 		fail("usage",
 		    "queue_fill DIRECTORY COUNT [DESTINATIONS [PROCESSES [DUE_FROM "
-		    "[DUE_TO]]]]");
+		    "[DUE_TO [AGE]]]]]");
 	f.queue = queue_open(argv[1], false, &why);
 	if (!f.queue)
 		fail(argv[1], why);
@@ -150,6 +155,7 @@ main(int argc, char **argv)
 	f.processes = argument(argc, argv, 4, 2);
 	f.due_from = (microseconds)argument(argc, argv, 5, 3 * 3600) * 1000000;
 	f.due_to = (microseconds)argument(argc, argv, 6, 9 * 3600) * 1000000;
+	f.age = argc > 7 ? (microseconds)argument(argc, argv, 7, 0) * 1000000 : -1;
 	if (f.destinations == 0 || f.processes == 0 || f.due_to < f.due_from)
 		fail("usage", "counts start at 1, and DUE_TO lies behind DUE_FROM");
 	for (size_t i = 0; i < sizeof(f.body); i++)
