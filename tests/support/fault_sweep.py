@@ -216,7 +216,7 @@ class Sweep:
             try:
                 poll_until(lambda: not bench.postern.queue_files(), "an empty queue", SETTLE)
             except AssertionError as e:
-                raise AssertionError(f"{e}: " + "\n".join(
+                raise AssertionError(f"{e}: {bench.postern.queue_files()} " + "\n".join(
                     f"{places} {self.case_of.get(n)}\n{bench.story(n)}"
                     for n, places in bench.files().items())) from None
             assert not bench.strays(), f"left behind: {bench.strays()}"
