@@ -6,12 +6,11 @@ import re
 import pytest
 
 from dovecot_server import Dovecot
-from interop import ORIGIN, made
+from interop import ORIGIN, check_no_newline_at_the_end, made
 from mailboxes import header
 from notices import Notice
 from postern import can_be_another_user
 from shapes import BODIES, assert_unchanged, message
-from smtp_wire import Wire
 
 pytestmark = pytest.mark.skipif(not can_be_another_user(),
                                 reason="Dovecot starts in a private root, as root")
@@ -46,14 +45,7 @@ def test_body(pair, name):
 
 
 def test_no_newline_at_the_end(pair):
-    message_id, content = message(b"first\r\n.\r\nlast")
-    with Wire(pair.postern.port()) as wire:
-        wire.ehlo()
-        wire.commands(f"MAIL FROM:<{ORIGIN}>", f"RCPT TO:<{pair.peer.address()}>")
-        wire.send(b"BDAT %d LAST\r\n" % len(content) + content)
-        assert wire.reply().code == 250
-    found, = pair.at_peer(message_id)
-    assert_unchanged(found, content + b"\r\n")
+    check_no_newline_at_the_end(pair)
 
 
 def test_message_as_dovecot_shows_it(pair):

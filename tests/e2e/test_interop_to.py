@@ -8,13 +8,12 @@ import re
 
 import pytest
 
-from interop import ORIGIN, made, smtp_source
+from interop import ORIGIN, check_no_newline_at_the_end, made, smtp_source
 from mailboxes import delivered_form, header
 from notices import Notice
 from other_servers import ALL, Exim, OpenSMTPD, Postfix
 from postern import can_be_another_user, poll_until
 from shapes import BODIES, assert_unchanged, message
-from smtp_wire import Wire
 
 pytestmark = pytest.mark.skipif(not can_be_another_user(),
                                 reason="other mail servers start in a private root, as root")
@@ -58,14 +57,7 @@ def test_body(pair, name):
 
 
 def test_no_newline_at_the_end(pair):
-    message_id, content = message(b"first\r\n.\r\nlast")
-    with Wire(pair.postern.port()) as wire:
-        wire.ehlo()
-        wire.commands(f"MAIL FROM:<{ORIGIN}>", f"RCPT TO:<{pair.peer.address()}>")
-        wire.send(b"BDAT %d LAST\r\n" % len(content) + content)
-        assert wire.reply().code == 250
-    found, = pair.at_peer(message_id)
-    assert_unchanged(found, content + b"\r\n")
+    check_no_newline_at_the_end(pair)
 
 
 def test_long_line_is_folded(pair):

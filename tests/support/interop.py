@@ -11,7 +11,8 @@ from mailboxes import mailbox, receiving
 from packages import NotToBeHad, postfix_program
 from postern import MASTER_CF, Instance, free_port, poll_until
 from private_root import template
-from shapes import with_id
+from shapes import assert_unchanged, message, with_id
+from smtp_wire import Wire
 
 CLIENTS = """
 smtp    unix - - n - - smtp
@@ -99,3 +100,15 @@ class Pair:
 
     def deferred(self):
         return [os.path.basename(f) for f in self.postern.queue_files() if "/deferred/" in f]
+
+
+def check_no_newline_at_the_end(pair):
+    """Only BDAT can say that the last line has no end: it gets one."""
+    message_id, content = message(b"first\r\n.\r\nlast")
+    with Wire(pair.postern.port()) as wire:
+        wire.ehlo()
+        wire.commands(f"MAIL FROM:<{ORIGIN}>", f"RCPT TO:<{pair.peer.address()}>")
+        wire.send(b"BDAT %d LAST\r\n" % len(content) + content)
+        assert wire.reply().code == 250
+    found, = pair.at_peer(message_id)
+    assert_unchanged(found, content + b"\r\n")

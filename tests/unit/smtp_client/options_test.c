@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/number.h"
 #include "smtp/options.h"
 
 #define FIELD(f) offsetof(struct client_options, f)
@@ -113,6 +114,7 @@ check(const struct client_options *o, size_t i, bool is_lmtp)
 	size_t number = 100 + 2 * i + is_lmtp;
 	const char *text;
 	nanoseconds span;
+	uint64_t parsed;
 	bool flag;
 	int value;
 
@@ -131,7 +133,8 @@ check(const struct client_options *o, size_t i, bool is_lmtp)
 		break;
 	default:
 		memcpy(&text, at, sizeof(text));
-		assert_int_equal(atoi(text), number);
+		assert_true(number_parse(view_of(text), UINT32_MAX, &parsed));
+		assert_int_equal(parsed, number);
 	}
 }
 

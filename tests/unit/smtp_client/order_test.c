@@ -46,9 +46,9 @@ read_candidates(const char *text, struct candidate *all)
 static void
 print_candidates(const struct candidate *all, size_t count, char *out)
 {
-	*out = '\0';
 	for (size_t i = 0; i < count; i++)
-		strcat(out, all[i].host);
+		out[i] = all[i].host[0];
+	out[count] = '\0';
 }
 
 static void
