@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """LMTP: an answer for each recipient, over UNIX and TCP sockets."""
 
+import os
 import re
 import smtplib
 
@@ -43,6 +44,20 @@ def test_over_a_unix_socket_from_the_queue(postern_instance):
                 r"delays=\S+, dsn=2\.0\.0, status=sent \(250 2\.0\.0 Ok: queued as F%d\)\n"
                 % (re.escape(NAMES[i - 1]), re.escape(server.path), i))
         poll_until(lambda: not postern.queue_files(), "the queue to be empty")
+
+
+def test_local_users_in_a_mailbox_store(postern_instance):
+    """As a store beside us is named: by a path below the queue directory."""
+    with MailServer(lmtp=True, unix=True) as server:
+        postern = postern_instance(master=SUITE, main={
+            "local_transport": "lmtp:unix:private/store", "mydestination": "local.test",
+            "local_recipient_maps": ""}).start()
+        os.link(server.path, os.path.join(postern.queue, "private", "store"))
+        with smtplib.SMTP("127.0.0.1", postern.port()) as client:
+            client.sendmail("s@x.test", NAMES[:1], "Subject: x\r\n\r\nline\r\n")
+        postern.wait_log(r"/lmtp\[\d+\]: \w+: to=<a@local\.test>, "
+                         r"relay=mail\.example\.test\[private/store\], .*status=sent")
+        assert len(server.contents) == 1
 
 
 def test_each_recipient_has_its_answer(agents):
